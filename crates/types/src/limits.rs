@@ -1,0 +1,56 @@
+//! Every bound of the product, in one place. Units are in the names.
+//!
+//! Bounds that decide what a replica does are equal on all nodes by being constants here or replicated
+//! settings; nothing local may influence apply.
+
+/// Numbered databases of SELECT.
+pub const DATABASES: u8 = 16;
+
+/// Greatest size of one bulk string of a request (`proto-max-bulk-len`).
+pub const REQUEST_BULK_BYTES_MAX: usize = 64 * MIB;
+/// Greatest number of arguments of one request, as Redis 7.
+pub const REQUEST_ARGUMENTS_MAX: usize = i32::MAX as usize;
+/// Greatest size of an inline request's line.
+pub const REQUEST_INLINE_BYTES_MAX: usize = 64 * KIB;
+/// Greatest size of one request with all its arguments (`client-query-buffer-limit`): the connection is
+/// closed beyond it.
+pub const REQUEST_BYTES_MAX: usize = 128 * MIB;
+/// Greatest number of arguments before the client authenticated.
+pub const UNAUTHENTICATED_ARGUMENTS_MAX: usize = 10;
+/// Greatest size of a bulk string before the client authenticated.
+pub const UNAUTHENTICATED_BULK_BYTES_MAX: usize = 16 * KIB;
+
+/// Greatest encoded size of one command. Larger commands are refused with an error.
+pub const COMMAND_BYTES_MAX: usize = 16 * MIB;
+/// A batch takes no further command once it holds this many bytes.
+pub const BATCH_BYTES_TARGET: usize = MIB;
+/// Greatest number of commands of one batch.
+pub const BATCH_COMMANDS_MAX: usize = 4096;
+/// Greatest encoded size of one batch: the target plus one command of the greatest size.
+pub const BATCH_BYTES_MAX: usize = BATCH_BYTES_TARGET + COMMAND_BYTES_MAX;
+/// Batches of one shard proposed and not yet applied.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
+
+/// Greatest size of a message between nodes.
+pub const PEER_MESSAGE_BYTES_MAX: usize = 64 * MIB;
+
+/// Entries of one storage block, unless `stream-node-max-entries` says otherwise.
+pub const BLOCK_ENTRIES_DEFAULT: u32 = 100;
+/// Bytes of one storage block, unless `stream-node-max-bytes` says otherwise.
+pub const BLOCK_BYTES_DEFAULT: u32 = 4096;
+
+/// A session that sent nothing for this long (by stamped time) is forgotten.
+pub const SESSION_IDLE_MS_MAX: u64 = 60 * 60 * 1000;
+/// An idle router refreshes its sessions this often.
+pub const SESSION_REFRESH_MS: u64 = 10 * 60 * 1000;
+
+/// Client connections of one node (`maxclients`).
+pub const CLIENTS_DEFAULT: usize = 10_000;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+const _: () = assert!(BATCH_BYTES_MAX + MIB < PEER_MESSAGE_BYTES_MAX, "a batch fits a peer message");
+const _: () = assert!(SESSION_REFRESH_MS * 4 < SESSION_IDLE_MS_MAX, "a live router keeps its sessions");
+const _: () = assert!(UNAUTHENTICATED_BULK_BYTES_MAX < REQUEST_BULK_BYTES_MAX);
+const _: () = assert!(REQUEST_BULK_BYTES_MAX < REQUEST_BYTES_MAX);
