@@ -47,6 +47,16 @@ pub const SESSION_REFRESH_MS: u64 = 10 * 60 * 1000;
 /// Client connections of one node (`maxclients`).
 pub const CLIENTS_DEFAULT: usize = 10_000;
 
+/// Greatest size of one chunk of a snapshot, in its file and on its way to another node.
+pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = MIB;
+/// Greatest size of a snapshot's meta: log position and membership.
+pub const SNAPSHOT_META_BYTES_MAX: usize = MIB;
+
+/// Greatest size of a value of the rebuildable cache: larger ones would leave its checked file.
+pub const CACHE_VALUE_BYTES_MAX: usize = 64 * KIB - 1;
+/// Greatest size of a key of the rebuildable cache.
+pub const CACHE_KEY_BYTES_MAX: usize = KIB;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
@@ -54,3 +64,4 @@ const _: () = assert!(BATCH_BYTES_MAX + MIB < PEER_MESSAGE_BYTES_MAX, "a batch f
 const _: () = assert!(SESSION_REFRESH_MS * 4 < SESSION_IDLE_MS_MAX, "a live router keeps its sessions");
 const _: () = assert!(UNAUTHENTICATED_BULK_BYTES_MAX < REQUEST_BULK_BYTES_MAX);
 const _: () = assert!(REQUEST_BULK_BYTES_MAX < REQUEST_BYTES_MAX);
+const _: () = assert!(SNAPSHOT_CHUNK_BYTES_MAX + MIB < PEER_MESSAGE_BYTES_MAX, "a chunk fits a peer message");
