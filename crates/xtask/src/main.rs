@@ -1,0 +1,26 @@
+//! The developer's commands. `cargo xtask test` is all that continuous integration runs.
+
+mod plan;
+mod prerequisites;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// Rivermark's developer commands.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Format, lint, unit tests, differential, cluster and client tests; installs what they need.
+    Test(test::TestArguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Test(arguments) => test::run(&arguments),
+    }
+}

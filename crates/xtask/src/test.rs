@@ -1,0 +1,118 @@
+//! `cargo xtask test`: every ring of tests that a change must pass.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::plan::Plan;
+use crate::prerequisites::{ensure_debian_program, ensure_python, npm_is_reachable};
+
+/// What to run.
+#[derive(Args)]
+pub struct TestArguments {
+    /// Only the steps whose name contains one of these words.
+    #[arg(value_name = "STEP")]
+    only: Vec<String>,
+}
+
+impl TestArguments {
+    fn wants(&self, step: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|word| step.contains(word.as_str()))
+    }
+}
+
+/// Runs the steps and reports.
+///
+/// # Errors
+/// If a step failed.
+pub fn run(arguments: &TestArguments) -> Result<()> {
+    let root = workspace_root();
+    let mut plan = Plan::default();
+    for (name, cargo_arguments) in CARGO_STEPS {
+        if arguments.wants(name) {
+            plan.run(name, cargo(&root).args(*cargo_arguments));
+        }
+    }
+    let built = plan.run("build rivermark", cargo(&root).args(["build", "--bin", "rivermark"]));
+    if !built {
+        plan.skip("black-box tests", "there is no binary to test");
+        return plan.finish();
+    }
+    run_black_box(arguments, &root, &mut plan);
+    run_clients(arguments, &root, &mut plan);
+    plan.finish()
+}
+
+/// Steps that need nothing but cargo, in order.
+const CARGO_STEPS: &[(&str, &[&str])] = &[
+    ("format", &["fmt", "--all", "--check"]),
+    ("clippy", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+    ("tidy", &["test", "--quiet", "-p", "rivermark-tests", "--test", "tidy"]),
+    ("unit", &["test", "--quiet", "--workspace", "--exclude", "rivermark-tests"]),
+];
+
+fn run_black_box(arguments: &TestArguments, root: &Path, plan: &mut Plan) {
+    for target in ["protocol", "cluster"] {
+        if arguments.wants(target) {
+            plan.run(target, &mut black_box(root, target));
+        }
+    }
+    if arguments.wants("differential") {
+        match ensure_debian_program("redis-server", "redis-server") {
+            Ok(()) => {
+                plan.run("differential", &mut black_box(root, "compat"));
+            }
+            Err(reason) => plan.skip("differential", reason),
+        }
+    }
+}
+
+fn black_box(root: &Path, target: &str) -> Command {
+    let mut command = cargo(root);
+    command.args(["test", "--quiet", "-p", "rivermark-tests", "--test", target]);
+    // Each test starts a cluster of its own; on two cores more than two at once only slow each other.
+    command.args(["--", "--test-threads=1"]).env("RIVERMARK_BIN", binary(root));
+    command
+}
+
+fn run_clients(arguments: &TestArguments, root: &Path, plan: &mut Plan) {
+    let folder = root.join("tests/clients");
+    if arguments.wants("clients redis-py") {
+        match ensure_python(&root.join("target/python"), &folder.join("requirements.txt")) {
+            Ok(python) => {
+                let mut command = Command::new(python);
+                command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(&folder);
+                command.env("RIVERMARK_BIN", binary(root)).env("PYTHONDONTWRITEBYTECODE", "1");
+                plan.run("clients redis-py", &mut command);
+            }
+            Err(reason) => plan.skip("clients redis-py", reason),
+        }
+    }
+    if arguments.wants("clients ioredis") {
+        if npm_is_reachable() {
+            let mut command = Command::new("sh");
+            command.args(["-c", "npm ci --silent && npm test --silent"]).current_dir(folder.join("ioredis"));
+            command.env("RIVERMARK_BIN", binary(root));
+            plan.run("clients ioredis", &mut command);
+        } else {
+            plan.skip("clients ioredis", "the npm registry is not reachable from here");
+        }
+    }
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
+}
+
+fn binary(root: &Path) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    target.join("debug/rivermark")
+}
+
+fn workspace_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace is there: it was built")
+}

@@ -1,0 +1,1 @@
+//! What every black-box test needs: real servers, real clients, free ports.
