@@ -1,1 +1,11 @@
-//! What every black-box test needs: real servers, real clients, free ports.
+//! What every black-box test needs: real servers on free ports, and a client that shows replies as they
+//! are on the wire.
+
+pub mod cluster;
+pub mod ports;
+pub mod redis_server;
+pub mod resp;
+
+pub use cluster::Cluster;
+pub use redis_server::RedisServer;
+pub use resp::{Connection, Reply};

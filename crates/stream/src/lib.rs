@@ -1,0 +1,22 @@
+//! The replicated machine of one shard, and nothing else.
+//!
+//! **Pure.** No clock, no randomness, no I/O, no async, no map with a random order: two replicas that
+//! apply the same batches hold the same state, byte for byte. Time arrives in the batch, stamped by the
+//! leader; XADD's `*` is resolved here from that stamp and the stream's last id.
+//!
+//! Start at [`machine`]. A command's data type stands in [`command`], its transition in the file of
+//! `commands/` with its name, a read in `queries/`, what either answers in [`outcome`].
+
+pub mod command;
+pub mod effect;
+pub mod fields;
+pub mod outcome;
+pub mod query;
+
+mod varint;
+
+pub use command::Command;
+pub use effect::Effect;
+pub use fields::{Entries, Fields};
+pub use outcome::{Outcome, Rejection};
+pub use query::Query;
