@@ -1,0 +1,200 @@
+//! A cluster of real `rivermark` processes, started as the README says.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::ports::free_base;
+use crate::resp::{Connection, Reply};
+
+/// `rivermark dev` and its nodes. Nodes are counted from 0, as their ports are.
+pub struct Cluster {
+    base: u16,
+    nodes: u16,
+    dev: Option<Child>,
+    restarted: Vec<Child>,
+    folder: TempDir,
+}
+
+impl Cluster {
+    /// Starts a cluster on new data and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it is not ready within a minute.
+    pub fn start(nodes: u16, shards: u16) -> Self {
+        let offsets: Vec<u16> = (0..nodes).flat_map(|n| [n, n + 2000, n + 10_000]).collect();
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut cluster = Self { base: free_base(&offsets), nodes, dev: None, restarted: Vec::new(), folder };
+        cluster.run_dev(shards);
+        cluster
+    }
+
+    /// Starts `rivermark dev` on the data there is.
+    ///
+    /// # Panics
+    /// If it is not ready within a minute.
+    pub fn run_dev(&mut self, shards: u16) {
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("dev.log"))
+            .expect("a log file");
+        let mut dev = Command::new(binary())
+            .args(["dev", "--nodes", &self.nodes.to_string(), "--port", &self.base.to_string()])
+            .args(["--shards", &shards.to_string(), "--data-dir"])
+            .arg(self.data())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the binary is built: cargo xtask test sees to it");
+        let stdout = dev.stdout.take().expect("stdout is piped");
+        self.dev = Some(dev);
+        let (sender, ready) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if line.trim() == "ready" {
+                    let _ = sender.send(());
+                }
+            }
+        });
+        if ready.recv_timeout(Duration::from_secs(60)).is_err() {
+            let log = fs::read_to_string(self.folder.path().join("dev.log")).unwrap_or_default();
+            let tail = &log[log.len().saturating_sub(4000)..];
+            panic!("the cluster did not get ready within a minute:\n{tail}");
+        }
+    }
+
+    /// The RESP port of a node.
+    pub fn port(&self, node: u16) -> u16 {
+        self.base + node
+    }
+
+    /// The HTTP port of a node.
+    pub fn http_port(&self, node: u16) -> u16 {
+        self.base + 2000 + node
+    }
+
+    /// The process id of a node.
+    ///
+    /// # Panics
+    /// If the node never ran.
+    pub fn pid(&self, node: u16) -> i32 {
+        let path = self.node_folder(node).join("pid");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        text.trim().parse().expect("a pid file holds a number")
+    }
+
+    /// `kill -9` of a node.
+    pub fn kill(&self, node: u16) {
+        self.signal(node, Signal::KILL);
+    }
+
+    /// Sends a signal to a node.
+    pub fn signal(&self, node: u16, signal: Signal) {
+        let pid = Pid::from_raw(self.pid(node)).expect("a pid is positive");
+        let _ = kill_process(pid, signal);
+    }
+
+    /// Starts a killed node on its data, as an operator would.
+    pub fn restart(&mut self, node: u16) {
+        let folder = self.node_folder(node);
+        let log = fs::File::options().create(true).append(true).open(folder.join("restarted.log")).expect("a log");
+        let child = Command::new(binary())
+            .args(["server", "--config"])
+            .arg(folder.join("rivermark.toml"))
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .expect("the binary is built");
+        self.restarted.push(child);
+        self.wait_until("the node answers", |cluster| {
+            Connection::open(cluster.port(node)).and_then(|mut c| c.command(&["PING"])).is_ok_and(|r| !r.is_error())
+        });
+    }
+
+    /// A connection to a node.
+    ///
+    /// # Panics
+    /// If the node does not listen.
+    pub fn connect(&self, node: u16) -> Connection {
+        Connection::open(self.port(node)).unwrap_or_else(|error| panic!("node {node}: {error}"))
+    }
+
+    /// `rivermark cluster status` in JSON, asked of a node.
+    ///
+    /// # Panics
+    /// If the command fails.
+    pub fn status(&self, node: u16) -> serde_json::Value {
+        let output = Command::new(binary())
+            .args(["cluster", "status", "--format", "json", "--address"])
+            .arg(format!("127.0.0.1:{}", self.http_port(node)))
+            .output()
+            .expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("status is JSON")
+    }
+
+    /// Waits for a condition, at most 30 seconds.
+    ///
+    /// # Panics
+    /// If it does not come true.
+    pub fn wait_until(&self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !condition(self) {
+            assert!(Instant::now() < deadline, "waited in vain: {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Ends every process without notice and forgets them; the data stays.
+    pub fn kill_all(&mut self) {
+        for node in 0..self.nodes {
+            self.kill(node);
+        }
+        if let Some(mut dev) = self.dev.take() {
+            let _ = dev.kill();
+            let _ = dev.wait();
+        }
+        for mut child in self.restarted.drain(..) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Where the nodes keep their data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn node_folder(&self, node: u16) -> PathBuf {
+        self.data().join(format!("node-{}", node + 1))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.kill_all();
+    }
+}
+
+/// The binary under test.
+pub fn binary() -> PathBuf {
+    std::env::var_os("RIVERMARK_BIN").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/rivermark"),
+        PathBuf::from,
+    )
+}
+
+/// The text of a reply that must not be an error.
+///
+/// # Panics
+/// If it is an error or holds no text.
+pub fn text_of(reply: &Reply) -> String {
+    reply.text().unwrap_or_else(|| panic!("not a string: {reply:?}"))
+}
