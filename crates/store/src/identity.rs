@@ -146,3 +146,84 @@ impl NodeIdentity {
         Ok(Self { cluster, node, incarnation })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rivermark_fs::{CrashOptions, OsFileSystem, SimulatedFileSystem};
+
+    const CLUSTER: ClusterId = ClusterId::new(0x0123_4567_89ab_cdef_0011_2233_4455_6677);
+    const NODE: NodeId = NodeId::new(7);
+
+    fn start(fs: &dyn FileSystem) -> Result<NodeIdentity, IdentityError> {
+        NodeIdentity::open(fs, Path::new("/node"), NODE, CLUSTER)
+    }
+
+    #[test]
+    fn every_start_counts_and_keeps_the_first_cluster() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("data");
+        assert_eq!(NodeIdentity::read(&OsFileSystem, &folder).unwrap(), None);
+        for incarnation in 1..=3 {
+            let offered = ClusterId::new(CLUSTER.get() + u128::from(incarnation) - 1);
+            let identity = NodeIdentity::open(&OsFileSystem, &folder, NODE, offered).unwrap();
+            assert_eq!(identity, NodeIdentity { cluster: CLUSTER, node: NODE, incarnation });
+            assert_eq!(NodeIdentity::read(&OsFileSystem, &folder).unwrap(), Some(identity));
+        }
+        assert_eq!(CLUSTER.to_string(), "0123456789abcdef0011223344556677");
+    }
+
+    #[test]
+    fn a_folder_of_another_node_is_refused_and_unchanged() {
+        let fs = SimulatedFileSystem::new();
+        start(&fs).unwrap();
+        let refused = NodeIdentity::open(&fs, Path::new("/node"), NodeId::new(8), CLUSTER);
+        let Err(IdentityError::OtherNode { found, configured, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!((found, configured), (NODE, NodeId::new(8)));
+        assert_eq!(start(&fs).unwrap().incarnation, 2);
+    }
+
+    #[test]
+    fn every_bit_flip_and_truncation_is_refused() {
+        let fs = SimulatedFileSystem::new();
+        start(&fs).unwrap();
+        let path = Path::new("/node").join(FILE_NAME);
+        let check = |damaged: SimulatedFileSystem, context: String| {
+            let result = start(&damaged);
+            let corrupt = matches!(result, Err(IdentityError::Store(StoreError::Corruption(_))));
+            assert!(corrupt, "{context}: {result:?}");
+        };
+        for bit in 0..LENGTH as u64 * 8 {
+            let damaged = fs.copy();
+            damaged.flip_bit(&path, bit);
+            check(damaged, format!("bit {bit}"));
+        }
+        for length in 0..LENGTH as u64 {
+            let damaged = fs.copy();
+            damaged.truncate_file(&path, length);
+            check(damaged, format!("cut to {length}"));
+        }
+    }
+
+    #[test]
+    fn a_crash_at_any_operation_never_repeats_an_incarnation() {
+        let rehearsal = SimulatedFileSystem::new();
+        start(&rehearsal).unwrap();
+        let first_start = rehearsal.operations();
+        start(&rehearsal).unwrap();
+        let second_start = rehearsal.operations();
+        for cut in 1..=second_start + 1 {
+            for seed in 0..20 {
+                let fs = SimulatedFileSystem::new();
+                fs.cut_power_at(cut);
+                let handed_out =
+                    [start(&fs), start(&fs)].into_iter().flatten().map(|id| id.incarnation).max();
+                let after = fs.crash(CrashOptions::random(seed));
+                let next = start(&after).unwrap().incarnation;
+                let handed_out = handed_out.unwrap_or(0);
+                assert!(next > handed_out, "cut at {cut}, seed {seed}: {next} after {handed_out}");
+                assert_eq!(handed_out > 0, cut > first_start);
+            }
+        }
+    }
+}

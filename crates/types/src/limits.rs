@@ -52,7 +52,7 @@ pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = MIB;
 /// Greatest size of a snapshot's meta: log position and membership.
 pub const SNAPSHOT_META_BYTES_MAX: usize = MIB;
 
-/// Greatest size of a value of the rebuildable cache: larger ones would leave its checked file.
+/// Greatest size of a value of the rebuildable cache: larger ones would leave the one file it syncs.
 pub const CACHE_VALUE_BYTES_MAX: usize = 64 * KIB - 1;
 /// Greatest size of a key of the rebuildable cache.
 pub const CACHE_KEY_BYTES_MAX: usize = KIB;

@@ -91,7 +91,7 @@ fn encode(marker: Marker) -> Vec<u8> {
     bytes
 }
 
-fn decode(bytes: &[u8; LENGTH]) -> Option<Marker> {
+pub(super) fn decode(bytes: &[u8; LENGTH]) -> Option<Marker> {
     let (body, mut crc) = bytes.split_at(LENGTH - 4);
     if !body.starts_with(&MAGIC) || crc.get_u32_le() != crc32c::crc32c(body) {
         return None;

@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rivermark_types::limits::{CACHE_KEY_BYTES_MAX, CACHE_VALUE_BYTES_MAX};
+
 use super::error::CacheError;
 use super::{Change, sync_directory};
 use crate::error::StorageError;
@@ -14,6 +16,15 @@ use crate::error::StorageError;
 const FOLDER: &str = "sled";
 /// sled's own pages in memory; its default is a gigabyte.
 const MEMORY_BYTES_MAX: u64 = 16 << 20;
+/// sled puts a leaf beyond a quarter of this into a file of its own, which nobody syncs.
+const SEGMENT_BYTES: usize = 8 << 20;
+/// sled splits a leaf of more than 16 entries when it next meets it, and merges one of less than 4 into
+/// its neighbour: so many there are at most in one.
+const LEAF_ENTRIES_MAX: usize = 24;
+const _: () = assert!(
+    LEAF_ENTRIES_MAX * (CACHE_KEY_BYTES_MAX + CACHE_VALUE_BYTES_MAX + 64) < SEGMENT_BYTES / 4,
+    "whatever users put, every leaf stays in the data file"
+);
 /// The key of the batch number. Users' keys start with [`USER_PREFIX`].
 const BATCH_KEY: &[u8] = &[0];
 const USER_PREFIX: u8 = 1;
@@ -72,12 +83,7 @@ impl Database {
     /// Removes whatever database there is and creates an empty one, durably.
     pub(super) fn create_empty(directory: &Path) -> Result<Self, CacheError> {
         let folder = directory.join(FOLDER);
-        match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(StorageError::at("remove", &folder)(error).into());
-            }
-            _ => {}
-        }
+        remove_all(&folder).map_err(StorageError::at("remove", &folder))?;
         let database = Self::open(&folder, 0)?;
         database.write(&[], 0)?;
         // sled syncs neither its other files nor any folder.
@@ -89,7 +95,11 @@ impl Database {
     }
 
     fn open(folder: &Path, batch: u64) -> Result<Self, CacheError> {
-        let config = sled::Config::new().path(folder).cache_capacity(MEMORY_BYTES_MAX).flush_every_ms(None);
+        let config = sled::Config::new()
+            .path(folder)
+            .segment_size(SEGMENT_BYTES)
+            .cache_capacity(MEMORY_BYTES_MAX)
+            .flush_every_ms(None);
         let db = guard("open", || config.open())?;
         let path = folder.join("db");
         let file = File::open(&path).map_err(StorageError::at("open", &path))?;
@@ -142,6 +152,15 @@ impl Database {
         if catch_unwind(AssertUnwindSafe(|| drop(self))).is_err() {
             tracing::warn!("closing a damaged cache panicked");
         }
+    }
+}
+
+fn remove_all(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
