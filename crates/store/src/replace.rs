@@ -44,15 +44,22 @@ pub(crate) fn read_file(
     Ok(Some(bytes))
 }
 
-/// Creates a folder durably: its name in its parent too.
+/// Creates a folder and its missing parents durably.
 pub(crate) fn create_directory(fs: &dyn FileSystem, path: &Path) -> Result<(), StorageError> {
+    let missing = path.ancestors().take_while(|ancestor| is_missing(fs, ancestor)).count();
     fs.create_directory(path).map_err(StorageError::at("create folder", path))?;
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            fs.sync_directory(parent).map_err(StorageError::at("sync folder", parent))
-        }
-        _ => Ok(()),
+    // The folder itself counts as missing: whoever created it may have died before syncing its name.
+    for created in path.ancestors().take(missing.max(1)) {
+        let Some(parent) = created.parent() else { break };
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        fs.sync_directory(parent).map_err(StorageError::at("sync folder", parent))?;
     }
+    Ok(())
+}
+
+fn is_missing(fs: &dyn FileSystem, folder: &Path) -> bool {
+    !folder.as_os_str().is_empty()
+        && fs.list(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Removes a file; no error if there is none.
@@ -68,4 +75,58 @@ pub(crate) fn temporary_name(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".tmp");
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rivermark_fs::{File, OsFileSystem};
+    use std::sync::{Arc, Mutex};
+
+    /// The real file system, noting which folders are synced.
+    #[derive(Debug, Default)]
+    struct Noting(Mutex<Vec<PathBuf>>);
+
+    impl FileSystem for Noting {
+        fn create_directory(&self, path: &Path) -> io::Result<()> {
+            OsFileSystem.create_directory(path)
+        }
+        fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+            OsFileSystem.list(directory)
+        }
+        fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+            OsFileSystem.create(path)
+        }
+        fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+            OsFileSystem.open(path)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            OsFileSystem.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            OsFileSystem.remove(path)
+        }
+        fn sync_directory(&self, path: &Path) -> io::Result<()> {
+            self.0.lock().unwrap().push(path.to_owned());
+            OsFileSystem.sync_directory(path)
+        }
+        fn available_bytes(&self, path: &Path) -> io::Result<u64> {
+            OsFileSystem.available_bytes(path)
+        }
+    }
+
+    #[test]
+    fn every_folder_that_was_missing_has_its_name_synced() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let synced = |path: &Path| {
+            let fs = Noting::default();
+            create_directory(&fs, path).unwrap();
+            assert!(path.is_dir());
+            fs.0.into_inner().unwrap()
+        };
+        assert_eq!(synced(&root.join("a/b/c")), [root.join("a/b"), root.join("a"), root.to_owned()]);
+        assert_eq!(synced(&root.join("a/b/c")), [root.join("a/b")]);
+        assert_eq!(synced(&root.join("a/d")), [root.join("a")]);
+    }
 }
