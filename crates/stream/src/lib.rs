@@ -7,6 +7,8 @@
 //! Start at [`machine`]. A command's data type stands in [`command`], its transition in the file of
 //! `commands/` with its name, a read in `queries/`, what either answers in [`outcome`].
 
+pub mod batch;
+pub mod codec;
 pub mod command;
 pub mod effect;
 pub mod fields;
@@ -15,6 +17,8 @@ pub mod query;
 
 mod varint;
 
+pub use batch::{Batch, Part, PartOutcome};
+pub use codec::{BatchBuilder, DecodeError, PartBuilder};
 pub use command::Command;
 pub use effect::Effect;
 pub use fields::{Entries, Fields};
