@@ -35,7 +35,8 @@ struct Generator<'a> {
     tagged: bool,
 }
 
-const WRONG: &[&str] = &["", "x", "-5", "99999999999999999999", "1-2-3", "MAXLEN", "COUNT", "*", "$", ">", "(", "0-0"];
+const WRONG: &[&str] =
+    &["", "x", "-5", "99999999999999999999", "1-2-3", "MAXLEN", "COUNT", "*", "$", ">", "(", "0-0"];
 
 impl Generator<'_> {
     fn chance(&mut self, probability: f64) -> bool {
@@ -323,7 +324,12 @@ impl Generator<'_> {
             4 => {
                 let mut command = vec!["XSETID".to_owned(), key, self.id()];
                 if self.chance(0.3) {
-                    command.extend(["ENTRIESADDED".to_owned(), self.small(), "MAXDELETEDID".to_owned(), self.id()]);
+                    command.extend([
+                        "ENTRIESADDED".to_owned(),
+                        self.small(),
+                        "MAXDELETEDID".to_owned(),
+                        self.id(),
+                    ]);
                 }
                 command
             }

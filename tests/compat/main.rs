@@ -70,7 +70,8 @@ impl Pair {
     fn open(ports: (u16, u16), database: u64) -> Self {
         let connect = |port| {
             let mut connection = Connection::open(port).expect("the server listens");
-            let selected = connection.command(&["SELECT", &database.to_string()]).expect("the server answers");
+            let selected =
+                connection.command(&["SELECT", &database.to_string()]).expect("the server answers");
             assert_eq!(selected, Reply::Simple("OK".to_owned()));
             connection
         };

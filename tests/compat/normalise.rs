@@ -37,9 +37,9 @@ pub fn replies(commands: &[Vec<Vec<u8>>], replies: &[Reply]) -> Vec<Reply> {
 
 fn exec(queued: &[Vec<Vec<u8>>], reply: Reply, relaxed: bool) -> Reply {
     match reply {
-        Reply::Array(items) if items.len() == queued.len() => {
-            Reply::Array(queued.iter().zip(items).map(|(command, item)| one(command, item, relaxed)).collect())
-        }
+        Reply::Array(items) if items.len() == queued.len() => Reply::Array(
+            queued.iter().zip(items).map(|(command, item)| one(command, item, relaxed)).collect(),
+        ),
         other => other,
     }
 }
@@ -47,7 +47,9 @@ fn exec(queued: &[Vec<Vec<u8>>], reply: Reply, relaxed: bool) -> Reply {
 /// Trims, deletions and ENTRIESREAD change what 7.0 and 8.x tell of entries-read and lag (streams-spec 3.1).
 fn moves_lag(command: &[Vec<u8>]) -> bool {
     matches!(word(command, 0).as_str(), "XTRIM" | "XDEL" | "XSETID")
-        || command.iter().any(|w| matches!(w.to_ascii_uppercase().as_slice(), b"MAXLEN" | b"MINID" | b"ENTRIESREAD"))
+        || command
+            .iter()
+            .any(|w| matches!(w.to_ascii_uppercase().as_slice(), b"MAXLEN" | b"MINID" | b"ENTRIESREAD"))
 }
 
 fn word(command: &[Vec<u8>], index: usize) -> String {
@@ -109,7 +111,9 @@ fn info(reply: Reply, relaxed: bool) -> Reply {
                 while let (Some(name), Some(value)) = (items.next(), items.next()) {
                     pairs.push((name, value));
                 }
-                Reply::Array(fields(pairs, relaxed).into_iter().flat_map(|(name, value)| [name, value]).collect())
+                Reply::Array(
+                    fields(pairs, relaxed).into_iter().flat_map(|(name, value)| [name, value]).collect(),
+                )
             } else {
                 Reply::Array(items.into_iter().map(|item| info(item, relaxed)).collect())
             }
@@ -121,10 +125,35 @@ fn info(reply: Reply, relaxed: bool) -> Reply {
 }
 
 const NAMES: &[&str] = &[
-    "length", "radix-tree-keys", "radix-tree-nodes", "last-generated-id", "max-deleted-entry-id", "entries-added",
-    "recorded-first-entry-id", "groups", "first-entry", "last-entry", "entries", "name", "last-delivered-id",
-    "entries-read", "lag", "pel-count", "pending", "consumers", "seen-time", "active-time", "idle", "inactive",
-    "idmp-duration", "idmp-maxsize", "pids-tracked", "iids-tracked", "iids-added", "iids-duplicates", "nacked-count",
+    "length",
+    "radix-tree-keys",
+    "radix-tree-nodes",
+    "last-generated-id",
+    "max-deleted-entry-id",
+    "entries-added",
+    "recorded-first-entry-id",
+    "groups",
+    "first-entry",
+    "last-entry",
+    "entries",
+    "name",
+    "last-delivered-id",
+    "entries-read",
+    "lag",
+    "pel-count",
+    "pending",
+    "consumers",
+    "seen-time",
+    "active-time",
+    "idle",
+    "inactive",
+    "idmp-duration",
+    "idmp-maxsize",
+    "pids-tracked",
+    "iids-tracked",
+    "iids-added",
+    "iids-duplicates",
+    "nacked-count",
 ];
 
 fn is_name(reply: &Reply) -> bool {
@@ -137,8 +166,8 @@ fn fields(pairs: Vec<(Reply, Reply)>, relaxed: bool) -> Vec<(Reply, Reply)> {
         .filter_map(|(name, value)| {
             let value = match name.text().unwrap_or_default().as_str() {
                 // Newer than 7.0.
-                "active-time" | "inactive" | "nacked-count" | "idmp-duration" | "idmp-maxsize" | "pids-tracked"
-                | "iids-tracked" | "iids-added" | "iids-duplicates" => return None,
+                "active-time" | "inactive" | "nacked-count" | "idmp-duration" | "idmp-maxsize"
+                | "pids-tracked" | "iids-tracked" | "iids-added" | "iids-duplicates" => return None,
                 "radix-tree-keys" | "radix-tree-nodes" => masked("engine"),
                 "seen-time" | "idle" => masked("time"),
                 "entries-read" | "lag" if relaxed => masked("since 8.0"),
@@ -165,9 +194,9 @@ impl GeneratedIds {
             Reply::Array(items) => Reply::Array(all(items, self)),
             Reply::Set(items) => Reply::Set(all(items, self)),
             Reply::Push(items) => Reply::Push(all(items, self)),
-            Reply::Map(pairs) => {
-                Reply::Map(pairs.iter().map(|(name, value)| (self.replace(name), self.replace(value))).collect())
-            }
+            Reply::Map(pairs) => Reply::Map(
+                pairs.iter().map(|(name, value)| (self.replace(name), self.replace(value))).collect(),
+            ),
             other => other.clone(),
         }
     }

@@ -104,7 +104,8 @@ impl Cluster {
     /// Starts a killed node on its data, as an operator would.
     pub fn restart(&mut self, node: u16) {
         let folder = self.node_folder(node);
-        let log = fs::File::options().create(true).append(true).open(folder.join("restarted.log")).expect("a log");
+        let log =
+            fs::File::options().create(true).append(true).open(folder.join("restarted.log")).expect("a log");
         let child = Command::new(binary())
             .args(["server", "--config"])
             .arg(folder.join("rivermark.toml"))
@@ -114,7 +115,9 @@ impl Cluster {
             .expect("the binary is built");
         self.restarted.push(child);
         self.wait_until("the node answers", |cluster| {
-            Connection::open(cluster.port(node)).and_then(|mut c| c.command(&["PING"])).is_ok_and(|r| !r.is_error())
+            Connection::open(cluster.port(node))
+                .and_then(|mut c| c.command(&["PING"]))
+                .is_ok_and(|r| !r.is_error())
         });
     }
 

@@ -147,7 +147,10 @@ impl Connection {
             "*" => self.items(rest).map(|items| items.map_or(Reply::NilArray, Reply::Array)),
             "~" => self.items(rest).map(|items| Reply::Set(items.unwrap_or_default())),
             ">" => self.items(rest).map(|items| Reply::Push(items.unwrap_or_default())),
-            "%" => (0..number(rest)?).map(|_| Ok((self.reply()?, self.reply()?))).collect::<io::Result<_>>().map(Reply::Map),
+            "%" => (0..number(rest)?)
+                .map(|_| Ok((self.reply()?, self.reply()?)))
+                .collect::<io::Result<_>>()
+                .map(Reply::Map),
             _ => Err(invalid(&format!("reply line {line:?}"))),
         }
     }

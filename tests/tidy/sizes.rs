@@ -74,7 +74,7 @@ fn function_name(line: &str) -> Option<String> {
 fn module_maps_hold_no_code() {
     let mut found = Vec::new();
     for source in sources() {
-        if source.path.ends_with("/mod.rs") && functions(&source.text).len() > 0 {
+        if source.path.ends_with("/mod.rs") && !functions(&source.text).is_empty() {
             found.push(source.path);
         }
     }

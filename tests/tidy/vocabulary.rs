@@ -11,8 +11,16 @@ struct Banned {
 
 const BANNED: &[Banned] = &[
     Banned { word: "partition", instead: "shard", allowed_in: &["chaos/", "crates/fs/", "crates/oracle/"] },
-    Banned { word: "slave", instead: "follower", allowed_in: &["crates/protocol/", "crates/server/", "tests/"] },
-    Banned { word: "master", instead: "leader", allowed_in: &["crates/protocol/", "crates/server/", "crates/router/", "tests/"] },
+    Banned {
+        word: "slave",
+        instead: "follower",
+        allowed_in: &["crates/protocol/", "crates/server/", "tests/"],
+    },
+    Banned {
+        word: "master",
+        instead: "leader",
+        allowed_in: &["crates/protocol/", "crates/server/", "crates/router/", "tests/"],
+    },
     Banned { word: "utils", instead: "the behaviour's name", allowed_in: &[] },
 ];
 
@@ -26,7 +34,13 @@ fn words_have_one_meaning() {
             }
             for (number, line) in source.text.lines().enumerate() {
                 if names(line).any(|name| name == banned.word) {
-                    found.push(format!("{}:{}: say {} for {}", source.path, number + 1, banned.instead, banned.word));
+                    found.push(format!(
+                        "{}:{}: say {} for {}",
+                        source.path,
+                        number + 1,
+                        banned.instead,
+                        banned.word
+                    ));
                 }
             }
         }

@@ -38,7 +38,8 @@ pub fn ensure_debian_program(program: &str, package: &str) -> Result<(), String>
         return Err(format!("{program} is not installed and `apt-get install {package}` did not work"));
     }
     // Debian starts the service on its default port; tests start servers of their own.
-    let _ = Command::new("service").args([package, "stop"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let _ =
+        Command::new("service").args([package, "stop"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     has_program(program).then_some(()).ok_or_else(|| format!("{package} brought no {program}"))
 }
 
