@@ -1,1 +1,6 @@
-//! Black-box tests.
+//! Real three-node clusters, killed and restarted under load.
+
+mod durability;
+mod failover;
+mod load;
+mod newcomer;

@@ -113,10 +113,10 @@ impl Generator<'_> {
             }
         }
         // A read must not wait: the sequence is one pipeline.
-        if let Some(block) = command.iter().position(|word| word == "BLOCK") {
-            if command.get(block + 1).is_none_or(|ms| ms.parse::<i64>().is_ok_and(|ms| ms == 0 || ms > 20)) {
-                command.remove(block);
-            }
+        if let Some(block) = command.iter().position(|word| word == "BLOCK")
+            && command.get(block + 1).is_none_or(|ms| ms.parse::<i64>().is_ok_and(|ms| ms == 0 || ms > 20))
+        {
+            command.remove(block);
         }
         command
     }
