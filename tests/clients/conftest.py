@@ -61,28 +61,29 @@ class Cluster:
         if not ready.wait(60) or self.dev.poll() is not None:
             self.stop()
             raise RuntimeError("the cluster did not get ready:\n" + "".join(self.output) + self.tail())
+        self.pids = self.table_pids()
 
     def tail(self):
         self.log.flush()
         self.log.seek(0)
         return self.log.read()[-4000:]
 
-    def node_dir(self, node):
-        return self.data_dir / "data" / f"node-{node + 1}"
-
-    def pid(self, node):
-        return int((self.node_dir(node) / "pid").read_text())
+    def table_pids(self):
+        """The second column of the table that `rivermark dev` prints."""
+        rows = [[w for w in line.split() if w.isalnum()] for line in self.output if "127.0.0.1:" in line]
+        return [int(row[1]) for row in rows]
 
     def kill(self, node):
         """kill -9, and nothing more: the node's data stays as it is."""
-        os.kill(self.pid(node), signal.SIGKILL)
+        os.kill(self.pids[node], signal.SIGKILL)
 
     def restart(self, node):
         """Starts a killed node on its data, as an operator would."""
-        config = self.node_dir(node) / "rivermark.toml"
-        log = open(self.node_dir(node) / "restarted.log", "a")
+        config = self.data_dir / "data" / f"node-{node + 1}.toml"
+        log = open(self.data_dir / "data" / f"node-{node + 1}.log", "a")
         process = subprocess.Popen([BINARY, "server", "--config", str(config)], stdout=log, stderr=log)
         self.restarted.append(process)
+        self.pids[node] = process.pid
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:

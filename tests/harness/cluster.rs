@@ -19,6 +19,8 @@ pub struct Cluster {
     nodes: u16,
     dev: Option<Child>,
     restarted: Vec<Child>,
+    /// The process of each node.
+    pids: Vec<u32>,
     folder: TempDir,
 }
 
@@ -30,7 +32,8 @@ impl Cluster {
     pub fn start(nodes: u16, shards: u16) -> Self {
         let offsets: Vec<u16> = (0..nodes).flat_map(|n| [n, n + 2000, n + 10_000]).collect();
         let folder = TempDir::new().expect("a temporary folder");
-        let mut cluster = Self { base: free_base(&offsets), nodes, dev: None, restarted: Vec::new(), folder };
+        let (dev, restarted, pids) = (None, Vec::new(), Vec::new());
+        let mut cluster = Self { base: free_base(&offsets), nodes, dev, restarted, pids, folder };
         cluster.run_dev(shards);
         cluster
     }
@@ -57,17 +60,23 @@ impl Cluster {
         self.dev = Some(dev);
         let (sender, ready) = mpsc::channel();
         std::thread::spawn(move || {
+            let mut table = Vec::new();
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if line.trim() == "ready" {
-                    let _ = sender.send(());
+                    let _ = sender.send(std::mem::take(&mut table));
                 }
+                table.push(line);
             }
         });
-        if ready.recv_timeout(Duration::from_secs(60)).is_err() {
-            let log = fs::read_to_string(self.folder.path().join("dev.log")).unwrap_or_default();
-            let tail = &log[log.len().saturating_sub(4000)..];
-            panic!("the cluster did not get ready within a minute:\n{tail}");
+        match ready.recv_timeout(Duration::from_secs(60)) {
+            Ok(table) => self.pids = table.iter().filter_map(|row| pid_of(row)).collect(),
+            Err(_) => {
+                let log = fs::read_to_string(self.folder.path().join("dev.log")).unwrap_or_default();
+                let tail = &log[log.len().saturating_sub(4000)..];
+                panic!("the cluster did not get ready within a minute:\n{tail}");
+            }
         }
+        assert_eq!(self.pids.len(), usize::from(self.nodes), "the table names every node's process");
     }
 
     /// The RESP port of a node.
@@ -81,13 +90,8 @@ impl Cluster {
     }
 
     /// The process id of a node.
-    ///
-    /// # Panics
-    /// If the node never ran.
-    pub fn pid(&self, node: u16) -> i32 {
-        let path = self.node_folder(node).join("pid");
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        text.trim().parse().expect("a pid file holds a number")
+    pub fn pid(&self, node: u16) -> u32 {
+        self.pids[usize::from(node)]
     }
 
     /// `kill -9` of a node.
@@ -97,22 +101,26 @@ impl Cluster {
 
     /// Sends a signal to a node.
     pub fn signal(&self, node: u16, signal: Signal) {
-        let pid = Pid::from_raw(self.pid(node)).expect("a pid is positive");
+        let pid = i32::try_from(self.pid(node)).ok().and_then(Pid::from_raw).expect("a pid is positive");
         let _ = kill_process(pid, signal);
     }
 
     /// Starts a killed node on its data, as an operator would.
     pub fn restart(&mut self, node: u16) {
-        let folder = self.node_folder(node);
-        let log =
-            fs::File::options().create(true).append(true).open(folder.join("restarted.log")).expect("a log");
+        let id = node + 1;
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.data().join(format!("node-{id}.log")))
+            .expect("a log");
         let child = Command::new(binary())
             .args(["server", "--config"])
-            .arg(folder.join("rivermark.toml"))
+            .arg(self.data().join(format!("node-{id}.toml")))
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
             .spawn()
             .expect("the binary is built");
+        self.pids[usize::from(node)] = child.id();
         self.restarted.push(child);
         self.wait_until("the node answers", |cluster| {
             Connection::open(cluster.port(node))
@@ -174,10 +182,6 @@ impl Cluster {
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
-
-    fn node_folder(&self, node: u16) -> PathBuf {
-        self.data().join(format!("node-{}", node + 1))
-    }
 }
 
 impl Drop for Cluster {
@@ -200,4 +204,11 @@ pub fn binary() -> PathBuf {
 /// If it is an error or holds no text.
 pub fn text_of(reply: &Reply) -> String {
     reply.text().unwrap_or_else(|| panic!("not a string: {reply:?}"))
+}
+
+/// The process id in a row of the table that `rivermark dev` prints: its second number.
+fn pid_of(row: &str) -> Option<u32> {
+    let mut words = row.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric));
+    words.next()?.parse::<u32>().ok()?;
+    words.next()?.parse().ok()
 }
