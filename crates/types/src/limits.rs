@@ -57,6 +57,15 @@ pub const CACHE_VALUE_BYTES_MAX: usize = 64 * KIB - 1;
 /// Greatest size of a key of the rebuildable cache.
 pub const CACHE_KEY_BYTES_MAX: usize = KIB;
 
+/// Nodes of a cluster, those that run no replicas included.
+pub const NODES_MAX: usize = 256;
+/// Shards that hold streams.
+pub const SHARDS_MAX: usize = 1024;
+/// Replicas of one shard.
+pub const SHARD_REPLICAS_MAX: usize = 9;
+/// Greatest length of a node's `host:port`: a host name of DNS, brackets, colon and port.
+pub const ADDRESS_BYTES_MAX: usize = 262;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
