@@ -1,8 +1,10 @@
 //! The developer's commands. `cargo xtask test` is all that continuous integration runs.
 
+mod bench;
 mod plan;
 mod prerequisites;
 mod test;
+mod workspace;
 
 use clap::{Parser, Subcommand};
 
@@ -17,10 +19,13 @@ struct Arguments {
 enum Command {
     /// Format, lint, unit tests, differential, cluster and client tests; installs what they need.
     Test(test::TestArguments),
+    /// Rivermark beside redis-server with `appendfsync always`, in one run.
+    Bench(bench::BenchArguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Test(arguments) => test::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::plan::Plan;
 use crate::prerequisites::{ensure_debian_program, ensure_python, npm_is_reachable};
+use crate::workspace::{cargo, root, target_directory};
 
 /// What to run.
 #[derive(Args)]
@@ -28,7 +29,7 @@ impl TestArguments {
 /// # Errors
 /// If a step failed.
 pub fn run(arguments: &TestArguments) -> Result<()> {
-    let root = workspace_root();
+    let root = root();
     let mut plan = Plan::default();
     for (name, cargo_arguments) in CARGO_STEPS {
         if arguments.wants(name) {
@@ -73,18 +74,18 @@ fn black_box(root: &Path, target: &str) -> Command {
     let mut command = cargo(root);
     command.args(["test", "--quiet", "-p", "rivermark-tests", "--test", target]);
     // Each test starts a cluster of its own; on two cores more than two at once only slow each other.
-    command.args(["--", "--test-threads=1"]).env("RIVERMARK_BIN", binary(root));
+    command.args(["--", "--test-threads=1"]).env("RIVERMARK_BIN", binary());
     command
 }
 
 fn run_clients(arguments: &TestArguments, root: &Path, plan: &mut Plan) {
     let folder = root.join("tests/clients");
     if arguments.wants("clients redis-py") {
-        match ensure_python(&root.join("target/python"), &folder.join("requirements.txt")) {
+        match ensure_python(&target_directory().join("python"), &folder.join("requirements.txt")) {
             Ok(python) => {
                 let mut command = Command::new(python);
                 command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(&folder);
-                command.env("RIVERMARK_BIN", binary(root)).env("PYTHONDONTWRITEBYTECODE", "1");
+                command.env("RIVERMARK_BIN", binary()).env("PYTHONDONTWRITEBYTECODE", "1");
                 plan.run("clients redis-py", &mut command);
             }
             Err(reason) => plan.skip("clients redis-py", reason),
@@ -94,7 +95,7 @@ fn run_clients(arguments: &TestArguments, root: &Path, plan: &mut Plan) {
         if npm_is_reachable() {
             let mut command = Command::new("sh");
             command.args(["-c", "npm ci --silent && npm test --silent"]).current_dir(folder.join("ioredis"));
-            command.env("RIVERMARK_BIN", binary(root));
+            command.env("RIVERMARK_BIN", binary());
             plan.run("clients ioredis", &mut command);
         } else {
             plan.skip("clients ioredis", "the npm registry is not reachable from here");
@@ -102,20 +103,6 @@ fn run_clients(arguments: &TestArguments, root: &Path, plan: &mut Plan) {
     }
 }
 
-fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root);
-    command
-}
-
-fn binary(root: &Path) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    target.join("debug/rivermark")
-}
-
-fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .expect("the workspace is there: it was built")
+fn binary() -> PathBuf {
+    target_directory().join("debug/rivermark")
 }
