@@ -3,6 +3,7 @@
 //! Commands enter the Raft log in this form, never as RESP text, so replicas cannot disagree on grammar.
 //! What Redis calls a read but changes state (XREADGROUP moves the PEL) is a command.
 
+use rivermark_types::limits::{BLOCK_BYTES_DEFAULT, BLOCK_ENTRIES_DEFAULT};
 use rivermark_types::{ConsumerName, DatabaseIndex, EntryId, GroupName, StreamKey};
 
 use crate::fields::Fields;
@@ -60,6 +61,12 @@ pub struct Settings {
     pub block_entries_max: u32,
     /// `stream-node-max-bytes`: bytes of a block; 0 is no bound.
     pub block_bytes_max: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { block_entries_max: BLOCK_ENTRIES_DEFAULT, block_bytes_max: BLOCK_BYTES_DEFAULT }
+    }
 }
 
 /// The id argument of XADD.

@@ -17,3 +17,36 @@ pub enum Effect {
     /// A database was flushed; `None` is all.
     Flushed(Option<DatabaseIndex>),
 }
+
+/// Collects a batch's effects. Waiters look at the state the batch leaves, so a key that got a thousand
+/// entries is told once, and one that is gone again not at all.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    added: Vec<StreamKey>,
+    others: Vec<Effect>,
+}
+
+impl Effects {
+    /// The stream of `key` got an entry.
+    pub fn entry_added(&mut self, key: &StreamKey) {
+        if self.added.last() != Some(key) {
+            self.added.push(key.clone());
+        }
+    }
+
+    /// Anything else.
+    pub fn push(&mut self, effect: Effect) {
+        if self.others.last() != Some(&effect) {
+            self.others.push(effect);
+        }
+    }
+
+    /// The effects; `exists` tells which keys the batch left.
+    pub fn finish(mut self, exists: impl Fn(&StreamKey) -> bool) -> Vec<Effect> {
+        self.added.sort();
+        self.added.dedup();
+        let mut effects = self.others;
+        effects.extend(self.added.into_iter().filter(exists).map(Effect::EntriesAdded));
+        effects
+    }
+}

@@ -61,6 +61,13 @@ pub struct FieldsIter<'a> {
     left: u32,
 }
 
+impl<'a> FieldsIter<'a> {
+    /// Over the `pairs` pairs packed at the front of `packed`.
+    pub(crate) fn new(packed: &'a [u8], pairs: u32) -> Self {
+        Self { rest: packed, left: pairs }
+    }
+}
+
 impl<'a> Iterator for FieldsIter<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
@@ -167,6 +174,11 @@ impl EntriesBuilder {
         put_bytes(&mut self.packed, value);
     }
 
+    /// Adds all pairs of the entry begun last, packed as [`Fields`] packs them.
+    pub(crate) fn packed_pairs(&mut self, packed: &[u8]) {
+        self.packed.extend_from_slice(packed);
+    }
+
     /// Adds a pending entry that is deleted.
     pub fn deleted(&mut self, id: EntryId) {
         self.begin(id, 0);
@@ -193,7 +205,7 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(take_varint(rest)?).ok()?;
     let (bytes, after) = rest.split_at_checked(length)?;
     *rest = after;

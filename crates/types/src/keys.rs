@@ -93,6 +93,12 @@ impl StreamKey {
         Self { position, database, name }
     }
 
+    /// A key that sorts before every key at `position` and after every key below it. Only a bound: its name
+    /// is empty and its hash is not its name's.
+    pub const fn lower_bound(position: KeyPosition) -> Self {
+        Self { position, database: DatabaseIndex(0), name: Bytes::new() }
+    }
+
     /// Where the key stands in the keyspace's order.
     pub fn position(&self) -> KeyPosition {
         self.position
