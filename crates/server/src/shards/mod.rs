@@ -1,0 +1,30 @@
+//! The path between a command's dispatch and the leader of its shard.
+//!
+//! The **router half** ([`ShardClients`]) runs on every node: it numbers commands in a session per shard,
+//! keeps several parts in flight, and sends again over leader changes until each command is applied once
+//! and its caller answered (design P2, P4). Queries are retried freely; waits of blocked readers are
+//! registered again wherever the shard's leader goes.
+//!
+//! The **leader half** (`ShardHost`) runs where replicas are: it proposes, reads behind the barrier, and
+//! keeps blocked readers in FIFO queues ([`waiters`]).
+//!
+//! Between the two stands [`LeaderEndpoint`], with two implementors: the host itself for shards led here,
+//! and `PeerLink` for shards led elsewhere, whose other end (`PeerService`) calls the host there.
+//!
+//! Nothing here parses RESP or routes keys; a caller brings the shard and typed commands.
+
+pub mod client;
+pub mod counters;
+pub mod endpoint;
+pub mod leader;
+mod queries;
+mod session;
+pub mod waiters;
+pub mod waits;
+mod window;
+
+pub use client::{ClientOptions, ShardClients, Submitted, Unavailable};
+pub use counters::Counters;
+pub use endpoint::{GroupWait, LeaderEndpoint, WaitCondition};
+pub use leader::Directory;
+pub use waits::{Wait, Wake};
