@@ -1,0 +1,17 @@
+//! `XDEL key id [id ...]`
+//!
+//! Ids are read before the key is looked at, so an invalid one is an error even if the key is missing.
+
+use rivermark_stream::Command;
+use rivermark_stream::command::XDel;
+
+use super::args::Arguments;
+use super::ids;
+use super::parsed::Parsed;
+use crate::reply_error::ReplyError;
+
+pub(super) fn parse(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    let key = arguments.key()?;
+    let ids = ids::strict_list(&mut arguments)?;
+    Ok(Parsed::Command(Command::XDel(XDel { key, ids })))
+}
