@@ -33,7 +33,7 @@ const MAP: &[(&str, &[&str])] = &[
 const PURE: &[(&str, &[&str])] = &[
     ("types", &["bytes", "crc", "thiserror"]),
     ("stream", &["bytes", "thiserror"]),
-    ("cluster", &["bytes", "thiserror"]),
+    ("cluster", &["bytes", "crc", "thiserror"]),
     ("router", &["thiserror"]),
     ("protocol", &["bytes", "thiserror"]),
 ];

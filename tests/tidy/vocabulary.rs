@@ -14,7 +14,7 @@ const BANNED: &[Banned] = &[
     Banned {
         word: "slave",
         instead: "follower",
-        allowed_in: &["crates/protocol/", "crates/server/", "tests/"],
+        allowed_in: &["crates/protocol/", "crates/server/", "crates/router/", "tests/"],
     },
     Banned {
         word: "master",
