@@ -2,8 +2,8 @@
 //!
 //! A field is its tag, the length of its content and the content; a number's content is LEB128, a
 //! message's content is fields again. Tags are never reused, so a later release may add fields. Who reads
-//! a field it does not know must stop if skipping it could make replicas differ ([`UnknownFields::Refuse`]:
-//! commands, snapshots), and may go on if it is only informed ([`UnknownFields::Skip`]: topologies sent to
+//! a field it does not know must stop if skipping it could make replicas differ (`UnknownFields::Refuse`:
+//! commands, snapshots), and may go on if it is only informed (`UnknownFields::Skip`: topologies sent to
 //! routers).
 
 use crate::invariants::Violation;
