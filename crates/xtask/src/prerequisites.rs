@@ -32,9 +32,9 @@ pub fn ensure_debian_program(program: &str, package: &str) -> Result<(), String>
         command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments).stdout(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
-    if !apt(&["install", "-y", "--no-install-recommends", package])
-        && !(apt(&["update"]) && apt(&["install", "-y", "--no-install-recommends", package]))
-    {
+    let install = ["install", "-y", "--no-install-recommends", package];
+    let installed = apt(&install) || (apt(&["update"]) && apt(&install));
+    if !installed {
         return Err(format!("{program} is not installed and `apt-get install {package}` did not work"));
     }
     // Debian starts the service on its default port; tests start servers of their own.
