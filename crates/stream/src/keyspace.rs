@@ -201,6 +201,17 @@ impl Keyspace {
         &self.streams
     }
 
+    /// Whether `counts` agree with the streams; for [`crate::invariants`].
+    pub fn counts_are_right(&self) -> bool {
+        let mut counts = [Counts::default(); DATABASES as usize];
+        for (key, stream) in self.iter() {
+            let one = &mut counts[usize::from(key.database().get())];
+            one.keys += 1;
+            one.expiring += u64::from(stream.deadline.is_some());
+        }
+        counts == self.counts
+    }
+
     pub fn memory_bytes(&self) -> usize {
         let key_bytes = |key: &StreamKey| key.name().len() + size_of::<(StreamKey, Arc<Stream>)>();
         let streams: usize = self.iter().map(|(key, stream)| key_bytes(key) + stream.memory_bytes()).sum();

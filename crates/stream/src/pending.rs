@@ -67,11 +67,6 @@ impl Pending {
         self.by_id.range(start, end)
     }
 
-    /// Runs of records, for the snapshot.
-    pub fn runs(&self) -> impl Iterator<Item = &[(EntryId, PendingRecord)]> {
-        self.by_id.runs()
-    }
-
     pub fn memory_bytes(&self) -> usize {
         self.by_id.len() * size_of::<(EntryId, PendingRecord)>()
     }

@@ -25,7 +25,7 @@ use crate::outcome::Outcome;
 use crate::query::Query;
 use wire::Wire;
 
-pub(crate) use wire::Wire as WireValue;
+pub(crate) use wire::{Wire as WireValue, wire_struct};
 
 /// Appends a command.
 pub fn encode_command(command: &Command, out: &mut Vec<u8>) {
