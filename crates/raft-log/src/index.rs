@@ -189,12 +189,13 @@ impl ShardIndex {
         if self.range().is_empty() { self.range().purged } else { self.id_at(self.next() - 1) }
     }
 
-    /// The first entry of each leader whose run reaches into `first..`.
-    pub(crate) fn leader_starts(&self) -> impl Iterator<Item = LogId> {
-        let first = self.range().first;
+    /// The last entry of each leader, in order.
+    pub(crate) fn leader_ends(&self) -> impl Iterator<Item = LogId> {
+        let starts = self.leaders.iter().skip(1).map(|(start, _)| *start);
         self.leaders
             .iter()
-            .map(move |(start, leader)| LogId { leader: *leader, index: LogIndex::new((*start).max(first)) })
+            .zip(starts.chain([self.next()]))
+            .map(|((_, leader), end)| LogId { leader: *leader, index: LogIndex::new(end - 1) })
     }
 
     /// Places of all entries with their indexes, for recovery.

@@ -21,6 +21,7 @@ mod index;
 mod openraft_storage;
 mod options;
 mod purge;
+mod queue;
 mod record;
 mod recovery;
 mod segment;

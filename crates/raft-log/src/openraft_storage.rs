@@ -149,14 +149,20 @@ where
         &mut self,
         range: RangeInclusive<LogIdOf<C>>,
     ) -> Result<Vec<LogIdOf<C>>, io::Error> {
-        let (first, last) = (range.start().index, range.end().index);
-        let starts = self.log.leader_starts()?;
-        let inside = |id: &LogId| id.index.get() > first && id.index.get() < last;
-        let mut ids = vec![range.start().clone()];
-        ids.extend(starts.into_iter().filter(inside).map(to_engine::<C>));
-        if first != last {
-            ids.push(range.end().clone());
+        // As the engine's own search: the last entry of each leader, the ends of the range standing in
+        // for what lies beyond; the start may be purged and known by its id alone.
+        let (first, last) = range.into_inner();
+        let ends = self.log.leader_ends()?;
+        let mut ids: Vec<LogIdOf<C>> = Vec::new();
+        if let Some(next) = self.log.id_at(LogIndex::new(first.index + 1))?
+            && first.index < last.index
+            && to_engine::<C>(next).leader_id != first.leader_id
+        {
+            ids.push(first.clone());
         }
+        let inside = |id: &LogId| id.index.get() > first.index && id.index.get() < last.index;
+        ids.extend(ends.into_iter().filter(inside).map(to_engine::<C>));
+        ids.push(last);
         Ok(ids)
     }
 }

@@ -4,7 +4,8 @@
 //! an earlier use. The header holds, twice (at 0 and at 512), so that one bad sector cannot hide it:
 //!
 //! ```text
-//!  0 magic "RVMKRLOG"   8 version u32   12 CRC32C of the rest u32   16 segment id u64   24 salt u64
+//!  0 magic "RVMKRLOG"   8 version u32   12 CRC32C of the rest u32
+//! 16 segment id u64     24 salt u64     32 length of the file u64
 //! ```
 //!
 //! A frame is 64 bytes, the payload, and zeros up to a multiple of 8:
@@ -39,7 +40,7 @@ pub(crate) const FRAME_BYTES: usize = 64;
 pub(crate) const VERSION: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"RVMKRLOG";
-const HEADER_LENGTH: usize = 32;
+const HEADER_LENGTH: usize = 40;
 const HEADER_COPIES: [usize; 2] = [0, 512];
 const ALIGNMENT: usize = 8;
 const FLAG_HAS_ID: u8 = 1;
@@ -50,6 +51,8 @@ const FLAG_COMMITTED: u8 = 2;
 pub(crate) struct SegmentHeader {
     pub(crate) id: u64,
     pub(crate) salt: u64,
+    /// Length of the file: a shorter one was cut.
+    pub(crate) length: u64,
 }
 
 /// Why a header cannot be read.
@@ -67,6 +70,7 @@ impl SegmentHeader {
         copy[8..12].copy_from_slice(&VERSION.to_le_bytes());
         copy[16..24].copy_from_slice(&self.id.to_le_bytes());
         copy[24..32].copy_from_slice(&self.salt.to_le_bytes());
+        copy[32..40].copy_from_slice(&self.length.to_le_bytes());
         let crc = header_crc(&copy);
         copy[12..16].copy_from_slice(&crc.to_le_bytes());
         for at in HEADER_COPIES {
@@ -83,7 +87,10 @@ impl SegmentHeader {
                 continue;
             }
             match u32_at(copy, 8) {
-                VERSION => return Ok(Self { id: u64_at(copy, 16), salt: u64_at(copy, 24) }),
+                VERSION => {
+                    let (id, salt, length) = (u64_at(copy, 16), u64_at(copy, 24), u64_at(copy, 32));
+                    return Ok(Self { id, salt, length });
+                }
                 version => error = HeaderError::Version(version),
             }
         }

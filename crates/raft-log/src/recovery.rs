@@ -22,6 +22,8 @@
 //! The oldest segment starts with the hard states of all shards (`hard_state.rs`), so whatever earlier
 //! segments said is known; if it cannot be read from its first byte, that is damage too.
 
+mod shard;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,13 +33,14 @@ use rivermark_fs::SharedFileSystem;
 use rivermark_types::{LogIndex, ShardId};
 
 use crate::error::{Corruption, OpenError, StorageError};
-use crate::index::{Place, ShardIndex};
+use crate::index::ShardIndex;
 use crate::purge::Retention;
 use crate::record::{self, Frame, Record, SEGMENT_HEADER_BYTES};
 use crate::segment::{self, FileKind, Opened, Segment};
 use crate::segment_pool::SegmentPool;
 use crate::shard_log::ShardLogState;
 use crate::writer::Written;
+use shard::{FoundFrame, ReplayedShard};
 
 /// The number of the first frame ever.
 const FIRST_SEQUENCE: u64 = 1;
@@ -104,8 +107,14 @@ pub(crate) fn recover(
                 replay.scan(&segment, &bytes);
                 segments.insert(*id, Arc::new(segment));
             }
+            Opened::Cut(segment, bytes) => {
+                replay.scan(&segment, &bytes);
+                replay.lose_here(*id, bytes.len() as u64, "a segment was cut short");
+                segments.insert(*id, Arc::new(segment));
+            }
             Opened::Damaged(path) => {
-                replay.damaged_segment(*id);
+                // The header was synced before the file got its name: this is no torn write.
+                replay.lose_here(*id, 0, "a segment's header is damaged");
                 unreadable.push(path);
             }
             Opened::Version(version) => {
@@ -139,15 +148,6 @@ fn segment_paths(
     Ok(segments)
 }
 
-/// A sound frame and where it was found.
-#[derive(Debug, Clone)]
-struct FoundFrame {
-    frame: Frame,
-    segment: u64,
-    offset: u64,
-    hard_state: Option<crate::hard_state::HardState>,
-}
-
 /// Where the expected frame could not be read.
 #[derive(Debug, Clone, Copy)]
 struct Cut {
@@ -155,14 +155,6 @@ struct Cut {
     offset: u64,
     /// The number expected there; zero if even that is unknown, which only damage explains.
     sequence: u64,
-}
-
-#[derive(Debug, Default)]
-struct ReplayedShard {
-    index: ShardIndex,
-    sequence: u64,
-    /// How many losses there had been at its last frame.
-    losses_seen: usize,
 }
 
 struct Replay {
@@ -174,6 +166,8 @@ struct Replay {
     losses: Vec<Corruption>,
     records: u64,
     torn_records: u64,
+    /// The last segment seen cannot be written to.
+    end_is_unusable: bool,
 }
 
 impl Replay {
@@ -187,10 +181,12 @@ impl Replay {
             losses: Vec::new(),
             records: 0,
             torn_records: 0,
+            end_is_unusable: false,
         }
     }
 
     fn scan(&mut self, segment: &Segment, bytes: &[u8]) {
+        self.end_is_unusable = false;
         let mut at = SEGMENT_HEADER_BYTES as usize;
         while at < bytes.len() {
             if let Some((frame, payload)) = Frame::decode(&bytes[at..], segment.seed) {
@@ -216,12 +212,11 @@ impl Replay {
         self.cut.get_or_insert(Cut { segment, offset, sequence });
     }
 
-    /// A segment's header was synced before it got its name: losing it is damage, never a torn write.
-    fn damaged_segment(&mut self, id: u64) {
-        self.stop_at(id, 0);
-        self.lose("a segment's header is damaged");
-        let sequence = self.expected.unwrap_or(0);
-        self.cut = Some(Cut { segment: id, offset: 0, sequence });
+    /// Durable frames may have been lost at this place, whatever follows.
+    fn lose_here(&mut self, segment: u64, offset: u64, reason: &'static str) {
+        self.stop_at(segment, offset);
+        self.lose(reason);
+        self.end_is_unusable = true;
     }
 
     fn accept(&mut self, found: FoundFrame) {
@@ -299,7 +294,7 @@ impl Replay {
         last_id: u64,
     ) -> Result<(Arc<Segment>, u64), StorageError> {
         self.clear_torn(segments)?;
-        let cut = self.cut.filter(|cut| segments.contains_key(&cut.segment));
+        let cut = self.cut.filter(|_| !self.end_is_unusable);
         let Some(cut) = cut else {
             // A new log, or one whose end is unreadable: go on behind everything there is.
             let segment = Arc::new(pool.take(last_id + 1)?);
@@ -383,69 +378,5 @@ impl Replay {
             next_sequence: self.expected.unwrap_or(FIRST_SEQUENCE),
             unreadable: Vec::new(),
         }
-    }
-}
-
-impl ReplayedShard {
-    /// Follows a frame of this shard. Returns why it cannot be trusted, if so.
-    fn follow(&mut self, found: &FoundFrame) -> Option<&'static str> {
-        let frame = found.frame;
-        let is_first = self.sequence == 0;
-        let follows = frame.shard_sequence == self.sequence + 1;
-        self.sequence = frame.shard_sequence;
-        match frame.record {
-            Record::Forget => {
-                self.index.apply(Record::Forget);
-                return None;
-            }
-            _ if self.index.corruption.is_some() => return None,
-            Record::HardState => {
-                let Some(state) = found.hard_state else { return Some("a hard state is unreadable") };
-                let matches = is_first || self.index.hard == state;
-                self.index.hard = state;
-                if state.corrupt {
-                    return Some("the shard was found damaged earlier");
-                }
-                return (!matches || !(is_first || follows)).then_some("a hard state contradicts the log");
-            }
-            _ => {}
-        }
-        if !follows {
-            return Some("records of this shard were lost");
-        }
-        match frame.record {
-            Record::Entry(id) if !self.index.hard.range.accepts(id.index.get()) => {
-                return Some("log entries are missing");
-            }
-            Record::Entry(id) => {
-                let small = |value: u64| u32::try_from(value).expect("ids and offsets stay below 2^32");
-                let (segment, offset) = (small(found.segment), small(found.offset));
-                self.index.append_stored(id, Place { segment, offset, length: frame.payload_length });
-            }
-            record => self.index.apply(record),
-        }
-        None
-    }
-
-    fn distrust(&mut self, shard: ShardId, segment: u64, offset: u64, reason: &'static str) {
-        if self.index.corruption.is_none() {
-            self.index.apply(Record::Forget);
-            self.index.hard.corrupt = true;
-            self.index.corruption = Some(Corruption { shard: Some(shard), segment, offset, reason });
-        }
-    }
-
-    fn report(&self, shard: ShardId) -> RecoveredShard {
-        let range = self.index.hard.range;
-        let corruption = self.index.corruption.clone();
-        let state = match corruption {
-            Some(_) => ShardLogState::default(),
-            None => ShardLogState {
-                purged: range.purged,
-                first: self.index.id_at(range.first),
-                last: self.index.last(),
-            },
-        };
-        RecoveredShard { shard, state, corruption }
     }
 }

@@ -113,20 +113,22 @@ pub(crate) fn activate(
 ) -> Result<Segment, StorageError> {
     // Differs between uses of a file even if ids were to repeat, and no client can guess it.
     let salt = std::hash::RandomState::new().hash_one(id);
-    let header = SegmentHeader { id, salt };
     let file = fs.open(spare).map_err(StorageError::at("open", spare))?;
+    let capacity = file.length().map_err(StorageError::at("measure", spare))?;
+    let header = SegmentHeader { id, salt, length: capacity };
     file.write_all_at(&header.encode(), 0).map_err(StorageError::at("write", spare))?;
     file.sync_data().map_err(StorageError::at("sync", spare))?;
     let path = segment_path(directory, id);
     fs.rename(spare, &path).map_err(StorageError::at("rename", spare))?;
     fs.sync_directory(directory).map_err(StorageError::at("sync", directory))?;
-    let capacity = file.length().map_err(StorageError::at("measure", &path))?;
     Ok(Segment { id, path, file, seed: header.seed(), capacity })
 }
 
 /// What opening a segment file found.
 pub(crate) enum Opened {
     Sound(Segment, Vec<u8>),
+    /// The file is shorter than it was made.
+    Cut(Segment, Vec<u8>),
     /// The header cannot be read: nothing in the file can be trusted.
     Damaged(PathBuf),
     Version(u32),
@@ -141,7 +143,7 @@ pub(crate) fn open(fs: &SharedFileSystem, path: &Path, id: u64) -> Result<Opened
     Ok(match SegmentHeader::decode(&bytes) {
         Ok(header) if header.id == id => {
             let segment = Segment { id, path: path.to_path_buf(), file, seed: header.seed(), capacity };
-            Opened::Sound(segment, bytes)
+            if capacity < header.length { Opened::Cut(segment, bytes) } else { Opened::Sound(segment, bytes) }
         }
         Ok(_) | Err(record::HeaderError::Damaged) => Opened::Damaged(path.to_path_buf()),
         Err(record::HeaderError::Version(version)) => Opened::Version(version),

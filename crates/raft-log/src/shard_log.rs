@@ -10,10 +10,10 @@ use rivermark_types::{LogIndex, ShardId};
 use crate::entry::{EncodedPayload, LogEntry, LogId, StoredEntry, Vote};
 use crate::error::{AppendError, Corruption, LogError, LogFailed};
 use crate::index::{Located, Place, ShardIndex};
+use crate::queue::{Job, Operation};
 use crate::record::Record;
 use crate::segment::EntryReadError;
 use crate::store::Handle;
-use crate::writer::{Job, Operation};
 
 type DurableCallback = Box<dyn FnOnce(Result<(), LogFailed>) + Send>;
 
@@ -81,7 +81,7 @@ impl ShardLog {
     /// Nothing is added if the log failed, the shard is corrupt, an entry is too large, or an index does
     /// not follow the one before; the first entry of a log without a purge point may have any index.
     pub fn append(&self, entries: Vec<LogEntry>, on_durable: OnDurable) -> Result<(), LogError> {
-        let mut index = self.sound()?;
+        let mut index = self.readable()?;
         self.check(&index, &entries)?;
         let shared = &self.handle.shared;
         shared.queue.push(|| {
@@ -126,7 +126,7 @@ impl ShardLog {
     /// # Errors
     /// The log failed or the shard is corrupt.
     pub fn save_committed(&self, committed: Option<LogId>) -> Result<(), LogError> {
-        let mut index = self.sound()?;
+        let mut index = self.readable()?;
         self.handle.shared.queue.push_committed(self.shard, committed)?;
         index.apply(Record::Committed(committed));
         Ok(())
@@ -233,12 +233,12 @@ impl ShardLog {
         Ok(self.readable()?.id_at(index.get()))
     }
 
-    /// The first entry of each leader, in order.
+    /// The last entry of each leader, in order.
     ///
     /// # Errors
     /// The log failed or the shard is corrupt.
-    pub fn leader_starts(&self) -> Result<Vec<LogId>, LogError> {
-        Ok(self.readable()?.leader_starts().collect())
+    pub fn leader_ends(&self) -> Result<Vec<LogId>, LogError> {
+        Ok(self.readable()?.leader_ends().collect())
     }
 
     /// The entries of a range that the log holds, in order and without holes, up to about `bytes_max`

@@ -14,11 +14,12 @@ use crate::error::{Corruption, LogFailed, OpenError, StorageError};
 use crate::index::ShardIndex;
 use crate::options::{Options, SegmentPreparation, WriterMode};
 use crate::purge::Retention;
+use crate::queue::{Job, Operation, Queue};
 use crate::recovery::{self, Recovered};
 use crate::segment::Segment;
 use crate::segment_pool::SegmentPool;
 use crate::shard_log::{OnDurable, ShardLog};
-use crate::writer::{Job, Operation, Queue, Writer};
+use crate::writer::Writer;
 
 /// What the handles, the writer and the background thread share.
 #[derive(Debug)]
