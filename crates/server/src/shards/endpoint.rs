@@ -22,8 +22,15 @@ pub trait LeaderEndpoint: Send + Sync + 'static {
     /// Answers all queries from one linearizable state of the shard.
     fn query(&self, shard: ShardId, queries: Arc<[Query]>) -> BoxFuture<'static, QueryAnswer>;
 
-    /// Parks a blocked reader at the shard's leader.
-    fn register(&self, shard: ShardId, condition: WaitCondition) -> Registration;
+    /// Parks a blocked reader at the shard's leader. What happens to it is sent to `events` under `tag`, a
+    /// refusal too.
+    fn park(
+        &self,
+        shard: ShardId,
+        condition: WaitCondition,
+        tag: u64,
+        events: mpsc::UnboundedSender<Notice>,
+    ) -> Place;
 
     /// Who leads the shard, as far as that node knows; `None` also if it cannot be asked.
     fn find_leader(&self, shard: ShardId) -> BoxFuture<'static, Option<NodeId>>;
@@ -115,19 +122,47 @@ pub trait WaitControl: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WaiterId(pub u64);
 
-/// One wait parked at one leader. Dropping it ends the wait there.
+/// A place in a leader's queues. Dropping it gives it up.
+pub struct Place(Option<(Arc<dyn WaitControl>, WaiterId)>);
+
+impl Place {
+    /// The place of `waiter`, steered through `control`.
+    pub fn new(control: Arc<dyn WaitControl>, waiter: WaiterId) -> Self {
+        Self(Some((control, waiter)))
+    }
+
+    /// No place: the reader was refused.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Waits on after a wake that led to nothing.
+    pub fn rearm(&self) {
+        if let Some((control, waiter)) = &self.0 {
+            control.rearm(*waiter);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((control, waiter)) = &self.0 {
+            control.cancel(*waiter);
+        }
+    }
+}
+
+/// One reader parked at one leader, with a channel of its own.
 pub struct Registration {
-    pub(super) waiter: WaiterId,
-    pub(super) control: Option<Arc<dyn WaitControl>>,
-    pub(super) events: mpsc::UnboundedReceiver<Notice>,
+    place: Place,
+    events: mpsc::UnboundedReceiver<Notice>,
 }
 
 impl Registration {
-    /// A registration that failed before it was one.
-    pub fn failed(event: WaitEvent) -> Self {
+    /// Parks a reader.
+    pub fn new(endpoint: &dyn LeaderEndpoint, shard: ShardId, condition: WaitCondition) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
-        let _ = sender.send((0, event));
-        Self { waiter: WaiterId(0), control: None, events }
+        Self { place: endpoint.park(shard, condition, 0, sender), events }
     }
 
     /// The next event. Nothing follows an event other than [`WaitEvent::Woken`].
@@ -137,16 +172,6 @@ impl Registration {
 
     /// Waits on after a wake that led to nothing.
     pub fn rearm(&self) {
-        if let Some(control) = &self.control {
-            control.rearm(self.waiter);
-        }
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        if let Some(control) = &self.control {
-            control.cancel(self.waiter);
-        }
+        self.place.rearm();
     }
 }

@@ -23,7 +23,7 @@ pub use super::endpoint::WaiterId;
 use super::endpoint::{GroupWait, WaitCondition};
 
 /// What waiters need to know of a shard's machine.
-pub trait Readiness {
+pub trait MachineView {
     /// Whether the stream has a live entry with a greater id.
     fn has_entries_after(&self, key: &StreamKey, after: EntryId) -> bool;
 
@@ -78,7 +78,7 @@ impl Waiters {
     pub fn register(
         &mut self,
         condition: WaitCondition,
-        machine: &impl Readiness,
+        machine: &impl MachineView,
         grant_until: Instant,
     ) -> (WaiterId, Vec<WaiterId>) {
         self.last_id += 1;
@@ -90,7 +90,7 @@ impl Waiters {
 
     /// A woken reader found nothing: it waits on at its old place, and what it held is free. Answers who
     /// wakes.
-    pub fn rearm(&mut self, id: WaiterId, machine: &impl Readiness, grant_until: Instant) -> Vec<WaiterId> {
+    pub fn rearm(&mut self, id: WaiterId, machine: &impl MachineView, grant_until: Instant) -> Vec<WaiterId> {
         match self.waiters.get(&id) {
             None => return Vec::new(),
             Some(waiter) if waiter.state == State::Waiting => return Vec::new(),
@@ -103,7 +103,7 @@ impl Waiters {
     }
 
     /// The reader is served or gone. Answers who wakes by what it held.
-    pub fn cancel(&mut self, id: WaiterId, machine: &impl Readiness, grant_until: Instant) -> Vec<WaiterId> {
+    pub fn cancel(&mut self, id: WaiterId, machine: &impl MachineView, grant_until: Instant) -> Vec<WaiterId> {
         self.release(id);
         self.dequeue(id);
         let Some(Waiter { condition: WaitCondition::Group(wait), .. }) = self.waiters.remove(&id) else {
@@ -136,7 +136,7 @@ impl Waiters {
     }
 
     /// Answers who wakes by the effects noted.
-    pub fn evaluate(&mut self, machine: &impl Readiness, grant_until: Instant) -> Vec<WaiterId> {
+    pub fn evaluate(&mut self, machine: &impl MachineView, grant_until: Instant) -> Vec<WaiterId> {
         let mut woken = Vec::new();
         for key in std::mem::take(&mut self.dirty) {
             let Some(queues) = self.queues.get(&key) else { continue };
@@ -154,7 +154,7 @@ impl Waiters {
     }
 
     /// Frees what overdue readers hold. Answers who wakes by it.
-    pub fn expire(&mut self, now: Instant, machine: &impl Readiness, grant_until: Instant) -> Vec<WaiterId> {
+    pub fn expire(&mut self, now: Instant, machine: &impl MachineView, grant_until: Instant) -> Vec<WaiterId> {
         let mut woken = Vec::new();
         while let Some((until, id)) = self.overdue.first().copied().filter(|(until, _)| *until <= now) {
             self.overdue.remove(&(until, id));
@@ -200,7 +200,7 @@ impl Waiters {
     }
 
     /// Wakes whoever may wake by what changed about `id`, which waits.
-    fn look(&mut self, id: WaiterId, machine: &impl Readiness, grant_until: Instant) -> Vec<WaiterId> {
+    fn look(&mut self, id: WaiterId, machine: &impl MachineView, grant_until: Instant) -> Vec<WaiterId> {
         match &self.waiters[&id].condition {
             WaitCondition::Entries(streams) => {
                 if streams.iter().any(|(key, after)| machine.has_entries_after(key, *after)) {
@@ -219,7 +219,7 @@ impl Waiters {
     fn look_at_group(
         &mut self,
         wait: &GroupWait,
-        machine: &impl Readiness,
+        machine: &impl MachineView,
         grant_until: Instant,
     ) -> Vec<WaiterId> {
         let mut woken = Vec::new();
@@ -234,7 +234,7 @@ impl Waiters {
         &mut self,
         key: &StreamKey,
         group: &GroupName,
-        machine: &impl Readiness,
+        machine: &impl MachineView,
         until: Instant,
         woken: &mut Vec<WaiterId>,
     ) {

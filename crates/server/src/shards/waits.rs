@@ -118,15 +118,15 @@ impl Parked {
                 }
                 self.pause = None;
             }
-            let registration = self.registration.get_or_insert_with(|| {
-                let endpoint = self.tracker.endpoint(self.seeker.target());
-                match endpoint {
-                    Some(endpoint) => endpoint.register(self.tracker.shard(), self.condition.clone()),
-                    None => Registration::failed(WaitEvent::Unreachable),
-                }
-            });
+            if self.registration.is_none()
+                && let Some(endpoint) = self.tracker.endpoint(self.seeker.target())
+            {
+                let registration =
+                    Registration::new(&*endpoint, self.tracker.shard(), self.condition.clone());
+                self.registration = Some(registration);
+            }
             let event = tokio::select! {
-                event = registration.event() => event,
+                event = event_of(self.registration.as_mut()) => event,
                 Ok(()) = self.believed.changed() => {
                     self.follow();
                     continue;
@@ -157,5 +157,12 @@ impl Parked {
             self.registration = None;
             self.seeker.follow(leader);
         }
+    }
+}
+
+async fn event_of(registration: Option<&mut Registration>) -> WaitEvent {
+    match registration {
+        Some(registration) => registration.event().await,
+        None => WaitEvent::Unreachable,
     }
 }
