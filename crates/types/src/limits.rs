@@ -31,8 +31,22 @@ pub const BATCH_BYTES_MAX: usize = BATCH_BYTES_TARGET + COMMAND_BYTES_MAX;
 /// Batches of one shard proposed and not yet applied.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
 
+/// Encoded parts that may wait for one shard's proposer; more are refused as overload.
+pub const PROPOSE_QUEUE_BYTES_MAX: usize = 64 * MIB;
+/// Commands that may wait for one shard's proposer.
+pub const PROPOSE_QUEUE_COMMANDS_MAX: usize = 256 * 1024;
+/// Log kept behind a snapshot, per shard, for followers that were away for a moment.
+pub const LOG_TAIL_BYTES: u64 = 16 * MIB as u64;
+
 /// Greatest size of a message between nodes.
 pub const PEER_MESSAGE_BYTES_MAX: usize = 64 * MIB;
+/// A message of a link between nodes takes no further request or answer once it holds this many bytes.
+pub const LINK_MESSAGE_BYTES_TARGET: usize = 4 * MIB;
+/// Larger answers go over a link in pieces of this size.
+pub const LINK_PIECE_BYTES_MAX: usize = MIB;
+
+/// Entries of a group are kept for the blocked reader they woke for so long, unless it is done before.
+pub const GRANT_MS_MAX: u64 = 1000;
 
 /// Entries of one storage block, unless `stream-node-max-entries` says otherwise.
 pub const BLOCK_ENTRIES_DEFAULT: u32 = 100;
@@ -46,6 +60,14 @@ pub const SESSION_REFRESH_MS: u64 = 10 * 60 * 1000;
 
 /// Client connections of one node (`maxclients`).
 pub const CLIENTS_DEFAULT: usize = 10_000;
+/// Requests of one connection that are under way; more are not decoded.
+pub const CONNECTION_REQUESTS_IN_FLIGHT_MAX: usize = 16 * 1024;
+/// Input of one connection read ahead of what is decoded, unless one request needs more.
+pub const CONNECTION_INPUT_BYTES_MAX: usize = MIB;
+/// Replies of one connection not yet taken by the client; beyond that nothing more is decoded.
+pub const CONNECTION_OUTPUT_BYTES_MAX: usize = 4 * MIB;
+/// Bytes of requests one connection may queue between MULTI and EXEC.
+pub const TRANSACTION_BYTES_MAX: usize = 8 * MIB;
 
 /// Greatest size of one chunk of a snapshot, in its file and on its way to another node.
 pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = MIB;
@@ -74,3 +96,4 @@ const _: () = assert!(SESSION_REFRESH_MS * 4 < SESSION_IDLE_MS_MAX, "a live rout
 const _: () = assert!(UNAUTHENTICATED_BULK_BYTES_MAX < REQUEST_BULK_BYTES_MAX);
 const _: () = assert!(REQUEST_BULK_BYTES_MAX < REQUEST_BYTES_MAX);
 const _: () = assert!(SNAPSHOT_CHUNK_BYTES_MAX + MIB < PEER_MESSAGE_BYTES_MAX, "a chunk fits a peer message");
+const _: () = assert!(LINK_MESSAGE_BYTES_TARGET + BATCH_BYTES_MAX + MIB < PEER_MESSAGE_BYTES_MAX);
