@@ -14,7 +14,8 @@ pub(super) fn split(line: &[u8]) -> Result<(Vec<u8>, Vec<Span>), UnbalancedQuote
     // The reference works on C strings: a NUL ends the line.
     let mut rest = line.split(|byte| *byte == 0).next().unwrap_or_default();
     loop {
-        rest = rest.trim_ascii_start().strip_prefix(b"\x0b").unwrap_or(rest.trim_ascii_start());
+        let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
+        rest = &rest[blanks..];
         if rest.is_empty() {
             return Ok((words, spans));
         }
@@ -39,7 +40,7 @@ fn word<'a>(mut rest: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Unbalance
 }
 
 fn closed(rest: &[u8]) -> Result<&[u8], UnbalancedQuotes> {
-    let ends = rest.first().is_none_or(|byte| byte.is_ascii_whitespace() || *byte == 0x0b);
+    let ends = rest.first().is_none_or(|byte| is_blank(*byte));
     if ends { Ok(rest) } else { Err(UnbalancedQuotes) }
 }
 
@@ -86,6 +87,11 @@ fn single_quoted<'a>(mut rest: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], 
             }
         }
     }
+}
+
+/// C's `isspace`.
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
 }
 
 fn nibble(digit: u8) -> u8 {

@@ -1,0 +1,17 @@
+//! What the crate promises, from outside: requests in, commands out, replies in the reference's bytes.
+//!
+//! Grammar tests are tables: one line a case, `accept` for what a request means, `refuse` for the error it gets.
+
+mod check;
+mod decoder;
+mod describe;
+mod grammar_connection;
+mod grammar_groups;
+mod grammar_keys;
+mod grammar_node;
+mod grammar_reads;
+mod grammar_writes;
+mod limits;
+mod replies;
+mod resolve;
+mod writer;
