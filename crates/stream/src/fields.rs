@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use rivermark_types::EntryId;
 
-use crate::varint::{put_varint, take_varint};
+use crate::varint::{put_varint, take_varint, varint_len};
 
 /// The field-value pairs of one entry, in the order given, repeats kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,9 +17,11 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Packs pairs of field and value.
-    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
-        let mut packed = Vec::new();
+    /// Packs pairs of field and value, into one allocation of just the size they take.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8]), IntoIter: Clone>) -> Self {
+        let pairs = pairs.into_iter();
+        let bytes = pairs.clone().map(|(field, value)| packed_len(field) + packed_len(value)).sum();
+        let mut packed = Vec::with_capacity(bytes);
         let mut count = 0;
         for (field, value) in pairs {
             put_bytes(&mut packed, field);
@@ -203,6 +205,10 @@ impl EntriesBuilder {
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
+}
+
+fn packed_len(bytes: &[u8]) -> usize {
+    varint_len(bytes.len() as u64) + bytes.len()
 }
 
 pub(crate) fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
