@@ -21,7 +21,7 @@ pub(super) fn stream(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError>
     }
     if arguments.left() > 0 {
         if !arguments.option("COUNT", 1) {
-            return Err(ReplyError::Syntax);
+            return Err(arguments.subcommand_syntax());
         }
         count = u64::try_from(arguments.integer()?).unwrap_or(FULL_COUNT_DEFAULT);
     }

@@ -224,7 +224,7 @@ fn xinfo() {
     refuse("XINFO STREAM s FOO", tail);
     refuse("XINFO STREAM s FULL COUNT", tail);
     refuse("XINFO STREAM s FULL COUNT 1 2", tail);
-    refuse("XINFO STREAM s FULL FOO 1", SYNTAX);
+    refuse("XINFO STREAM s FULL FOO 1", tail);
     refuse("XINFO STREAM s FULL COUNT x", NOT_AN_INTEGER);
     refuse("XINFO STREAM", "ERR wrong number of arguments for 'xinfo|stream' command");
     refuse("XINFO GROUPS", "ERR wrong number of arguments for 'xinfo|groups' command");

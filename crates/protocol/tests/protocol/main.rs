@@ -5,6 +5,7 @@
 mod check;
 mod decoder;
 mod describe;
+mod documents;
 mod grammar_connection;
 mod grammar_groups;
 mod grammar_keys;

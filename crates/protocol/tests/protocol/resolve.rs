@@ -1,7 +1,9 @@
 //! Unknown names, wrong numbers of arguments, and the order in which they are noticed.
 
+use proptest::prelude::*;
 use rivermark_protocol::commands::{CommandFlags, resolve, table};
-use rivermark_protocol::{Frame, Parsed};
+use rivermark_protocol::{Frame, Parsed, Request};
+use rivermark_types::DatabaseIndex;
 
 use crate::check::{parsed, refuse, request};
 
@@ -94,5 +96,61 @@ fn writes_are_flagged_and_only_writes() {
     }
     for line in ["XREAD STREAMS s 0", "XRANGE s - +", "PING", "XINFO STREAM s", "XGROUP HELP"] {
         assert!(!write(line), "{line}");
+    }
+}
+
+proptest! {
+    /// Whatever follows a known name is a command or an error, and its keys are among its arguments.
+    #[test]
+    fn no_arguments_confuse_the_grammar(
+        row in any::<prop::sample::Index>(),
+        arguments in proptest::collection::vec(
+            prop_oneof![
+                proptest::sample::select(vec![
+                    "*", "0", "1-1", "-1", "$", ">", "-", "+", "(1", "5-*", "COUNT", "STREAMS", "GROUP", "MAXLEN",
+                    "~", "LIMIT", "FULL", "IDLE", "JUSTID", "BLOCK", "9223372036854775807", "", "NX", "MATCH",
+                ]).prop_map(|word| word.as_bytes().to_vec()),
+                proptest::collection::vec(any::<u8>(), 0..6),
+            ],
+            0..12,
+        ),
+    ) {
+        let specs: Vec<_> = table::all().flat_map(|spec| std::iter::once(spec).chain(spec.subcommands)).collect();
+        let mut words: Vec<Vec<u8>> = row.get(&specs).name.split('|').map(|word| word.as_bytes().to_vec()).collect();
+        words.extend(arguments);
+        let request = Request::from_arguments(&words);
+        if let Ok(spec) = resolve(&request) {
+            let _ = spec.parse(&request, DatabaseIndex::default());
+            let keys = spec.keys_of(&request);
+            if let Ok(keys) = &keys {
+                prop_assert!(keys.end <= request.len());
+            }
+        }
+    }
+
+    /// Keys are found without the grammar, for access control: both must see the same ones.
+    #[test]
+    fn keys_of_reads_are_those_the_grammar_reads(
+        options in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "COUNT 1", "BLOCK 5", "NOACK", "GROUP g c", "GROUP streams streams", "COUNT streams", "BLOCK", "x",
+            ]),
+            0..4,
+        ),
+        keys in proptest::collection::vec("[a-c]|streams|count", 1..4),
+        group in any::<bool>(),
+    ) {
+        let (name, id) = if group { ("XREADGROUP GROUP g c", ">") } else { ("XREAD", "0") };
+        let ids = vec![id; keys.len()].join(" ");
+        let request = request(&format!("{name} {} STREAMS {} {ids}", options.join(" "), keys.join(" ")));
+        let spec = resolve(&request).expect("long enough");
+        let read: Vec<_> = match spec.parse(&request, DatabaseIndex::default()) {
+            Ok(Parsed::Read(read)) => read.read.streams.into_iter().map(|(key, _)| key).collect(),
+            Ok(Parsed::ReadGroup(read)) => read.read.streams.into_iter().map(|(key, _)| key).collect(),
+            _ => return Ok(()),
+        };
+        let found = spec.keys_of(&request).expect("the grammar found them");
+        let found: Vec<_> = found.filter_map(|index| request.get(index)).collect();
+        prop_assert_eq!(found, read.iter().map(|key| &key.name()[..]).collect::<Vec<_>>());
     }
 }

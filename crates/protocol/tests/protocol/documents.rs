@@ -1,0 +1,47 @@
+//! `docs/commands.md` is the command table in words: written by `UPDATE_DOCS=1 cargo test -p rivermark-protocol`.
+
+use std::fmt::Write;
+
+use rivermark_protocol::commands::{CommandGroup, table};
+
+const HEAD: &str = "# Commands
+
+Every command there is, as `COMMAND DOCS` tells it. Grammar, replies and errors are those of the Redis command of
+the same name; `compatibility.md` says where they differ. *Since* is the version of Redis that introduced it.
+This file is generated from the command table.
+";
+
+fn document() -> String {
+    let chapters = [
+        (CommandGroup::Stream, "Streams"),
+        (CommandGroup::Generic, "Keys"),
+        (CommandGroup::Transactions, "Transactions"),
+        (CommandGroup::Connection, "Connections"),
+        (CommandGroup::Server, "The server"),
+        (CommandGroup::Cluster, "The cluster"),
+    ];
+    let mut text = HEAD.to_owned();
+    for (group, title) in chapters {
+        let _ = write!(text, "\n## {title}\n\n| Command | Does | Costs | Since |\n|---|---|---|---|\n");
+        for spec in table::all().filter(|spec| spec.group == group) {
+            // A container is nothing by itself, unless it may stand alone as COMMAND does.
+            let alone = spec.subcommands.is_empty() || spec.accepts_arity(1);
+            let rows = alone.then_some(spec).into_iter().chain(spec.subcommands);
+            for row in rows {
+                let name = row.name.to_ascii_uppercase().replace('|', " ");
+                let _ = writeln!(text, "| `{name}` | {} | {} | {} |", row.summary, row.complexity, row.since);
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn commands_are_documented_as_they_are() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/commands.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, document()).expect("docs are writable");
+    }
+    let found = std::fs::read_to_string(path).expect("docs/commands.md exists");
+    assert!(found == document(), "docs/commands.md is stale: run with UPDATE_DOCS=1");
+}
