@@ -333,3 +333,78 @@ pub(crate) fn decode_hard_state(bytes: &[u8]) -> Option<HardState> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(id: u64, salt: u64) -> SegmentHeader {
+        SegmentHeader { id, salt, length: 8192 }
+    }
+
+    fn id() -> LogId {
+        LogId { leader: LeaderId { term: Term::new(7), node: NodeId::new(2) }, index: LogIndex::new(9) }
+    }
+
+    fn encoded(record: Record, payload: &'static [u8], seed: u32) -> (Frame, Vec<u8>) {
+        let payload = Bytes::from_static(payload);
+        let frame =
+            Frame::new(record, ShardId::new(3), 12, 10, 5).with_payload(seed, std::iter::once(&payload));
+        let mut bytes = frame.encode(seed).to_vec();
+        bytes.extend_from_slice(&payload);
+        bytes.resize(frame.size(), 0);
+        (frame, bytes)
+    }
+
+    #[test]
+    fn frames_round_trip() {
+        let vote = Vote { leader: id().leader, committed: true };
+        for record in [
+            Record::Entry(id()),
+            Record::Vote(vote),
+            Record::Vote(Vote { committed: false, ..vote }),
+            Record::Truncate(Some(LogIndex::new(4))),
+            Record::Truncate(None),
+            Record::Purge(id()),
+            Record::Committed(Some(id())),
+            Record::Committed(None),
+            Record::HardState,
+            Record::Forget,
+            Record::Mark,
+        ] {
+            let (frame, bytes) = encoded(record, b"payload", 5);
+            assert_eq!(Frame::decode(&bytes, 5), Some((frame, 64..71)), "{record:?}");
+        }
+        assert!(Frame::decode(&encoded(Record::Entry(id()), b"", 5).1, 5).is_some());
+    }
+
+    #[test]
+    fn frames_of_another_use_of_the_file_never_pass() {
+        let seed = header(4, 11).seed();
+        let (_, bytes) = encoded(Record::Entry(id()), b"payload", seed);
+        for other in [header(5, 11), header(4, 12), header(0, 0)] {
+            assert_eq!(Frame::decode(&bytes, other.seed()), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_frame_is_noticed() {
+        let (_, bytes) = encoded(Record::Entry(id()), b"payload.", 5);
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Frame::decode(&damaged, 5), None, "bit {bit}");
+        }
+        assert_eq!(Frame::decode(&bytes[..bytes.len() - 1], 5), None, "cut");
+    }
+
+    #[test]
+    fn headers_survive_the_loss_of_one_copy() {
+        let mut bytes = header(4, 11).encode();
+        bytes[3] ^= 1;
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(header(4, 11)));
+        bytes[520] ^= 1;
+        assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderError::Damaged));
+        assert_eq!(SegmentHeader::decode(&[]), Err(HeaderError::Damaged));
+    }
+}
