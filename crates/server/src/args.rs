@@ -1,0 +1,213 @@
+//! The command line. Help is the first documentation a user reads, hence the examples.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::config::{LogFormat, Role};
+
+const EXAMPLES: &str = "\
+Examples:
+  rivermark dev                            three nodes on this machine; then: redis-cli XADD orders '*' item 1
+  rivermark server                         one node alone, data in ./rivermark-data
+  rivermark server --config node-1.toml    one node of a cluster
+  rivermark cluster status                 who leads, who lags";
+
+const DEV_EXAMPLES: &str = "\
+Examples:
+  rivermark dev                               RESP on 6379, 6380, 6381; data in ./rivermark-data
+  rivermark dev --port 7000 --data-dir /tmp/try
+  rivermark dev --nodes 5 --shards 8
+
+Node i (from 0) serves clients on port+i, other nodes on port+10000+i, HTTP on port+2000+i.
+Started again on the same data folder, the cluster resumes. To see a failover, kill one of the
+printed process ids: clients of the other nodes only notice a pause.";
+
+const SERVER_EXAMPLES: &str = "\
+Examples:
+  rivermark server --data-dir /var/lib/rivermark
+  rivermark server --config /etc/rivermark.toml --log-level debug
+  RIVERMARK_REQUIREPASS=secret rivermark server --bind 0.0.0.0
+
+All keys, units and defaults are listed in deploy/rivermark.toml. SIGTERM hands leadership over, answers what
+is in flight and exits 0.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  rivermark cluster status
+  rivermark cluster status --address 10.0.0.2:8379 --format json | jq '.shards[].leader'";
+
+/// A clustered, replicated stream broker that speaks Redis Streams.
+#[derive(Debug, Parser)]
+#[command(name = "rivermark", version, about, after_help = EXAMPLES)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Run a whole cluster on this machine
+    #[command(after_help = DEV_EXAMPLES)]
+    Dev(DevArguments),
+    /// Run one node
+    #[command(after_help = SERVER_EXAMPLES)]
+    Server(Box<ServerArguments>),
+    /// Look at a cluster
+    Cluster {
+        /// What to look at.
+        #[command(subcommand)]
+        action: ClusterAction,
+    },
+}
+
+/// `rivermark cluster …`.
+#[derive(Debug, Subcommand)]
+pub enum ClusterAction {
+    /// Nodes, shards, leaders, positions and health
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArguments),
+}
+
+/// `rivermark dev`.
+#[derive(Clone, Debug, Args)]
+pub struct DevArguments {
+    /// How many nodes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub nodes: u16,
+    /// The first node's RESP port
+    #[arg(long, default_value_t = 6379, value_parser = clap::value_parser!(u16).range(1024..=55_000))]
+    pub port: u16,
+    /// Stream shards of a new cluster
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub shards: u32,
+    /// Where the nodes keep their data, one folder each
+    #[arg(long, value_name = "DIR", default_value = "rivermark-data")]
+    pub data_dir: PathBuf,
+    /// Log level of the nodes (their logs are in DIR/node-N.log)
+    #[arg(long, default_value = "info")]
+    pub log_level: String,
+}
+
+/// `rivermark server`. Flags that are not given stay out of the way of the file and the environment.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ServerArguments {
+    /// TOML file with any of the keys
+    #[arg(long, value_name = "FILE", env = "RIVERMARK_CONFIG")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// End when this process ends (set by `rivermark dev`)
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    pub parent_pid: Option<i32>,
+    /// This node's number
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<u64>,
+    /// Hold replicas, or only route
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Folder for everything durable
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// Address clients connect to
+    #[arg(long, value_name = "IP")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bind: Option<IpAddr>,
+    /// Port clients connect to
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Where other nodes connect
+    #[arg(long, value_name = "IP:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpc_address: Option<SocketAddr>,
+    /// Where health, metrics and status are served
+    #[arg(long, value_name = "IP:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_address: Option<SocketAddr>,
+    /// What clients are told, if it differs from bind and port
+    #[arg(long, value_name = "HOST:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advertise_resp_address: Option<String>,
+    /// What other nodes are told
+    #[arg(long, value_name = "HOST:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advertise_rpc_address: Option<String>,
+    /// What operators' tools are told
+    #[arg(long, value_name = "HOST:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advertise_http_address: Option<String>,
+    /// Stream shards of a new cluster
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<u32>,
+    /// Replicas of each shard of a new cluster
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication: Option<u32>,
+    /// Client connections at once
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maxclients: Option<usize>,
+    /// Without password, refuse clients that are not on this machine
+    #[arg(long, value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protected_mode: Option<bool>,
+    /// text or json
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<LogFormat>,
+    /// error, warn, info, debug, trace, or a filter
+    #[arg(long, value_name = "LEVEL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_level: Option<String>,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// `rivermark cluster status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArguments {
+    /// HTTP address of any node
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8379")]
+    pub address: String,
+    /// table or json
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: ReportFormat,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn only_given_flags_are_passed_on() {
+        let Ok(Arguments { action: Action::Server(flags) }) =
+            Arguments::try_parse_from(["rivermark", "server", "--port", "7000"])
+        else {
+            panic!("server with a port is a command");
+        };
+        assert_eq!(serde_json::to_value(&flags).expect("json"), serde_json::json!({ "port": 7000 }));
+    }
+}

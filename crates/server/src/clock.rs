@@ -1,0 +1,16 @@
+//! The wall clock of the machine.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rivermark_types::{Clock, UnixMillis};
+
+/// The operating system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixMillis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        UnixMillis::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}

@@ -1,0 +1,422 @@
+//! Everything a node can be told at its start: one struct, checked as a whole.
+//!
+//! Sources, later ones winning: defaults, the TOML file, `RIVERMARK_…` variables, flags. Unknown keys of the
+//! file are refused, so that a misspelt bound is not silently the default. `deploy/rivermark.toml` lists every
+//! key with its unit and default, and a test holds it to this struct.
+//!
+//! Nothing here may influence what replicas apply: that is for replicated settings (CONFIG SET).
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use rivermark_types::limits;
+use serde::{Deserialize, Serialize};
+
+const ENV_PREFIX: &str = "RIVERMARK_";
+
+/// What a node does for the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Holds replicas and serves clients.
+    #[default]
+    Replica,
+    /// Serves clients and holds nothing.
+    Router,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A password: never shown.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a password; the empty text is none.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The password, `None` if it is empty.
+    pub fn reveal(&self) -> Option<&str> {
+        (!self.0.is_empty()).then_some(self.0.as_str())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "\"\"" } else { "\"***\"" })
+    }
+}
+
+/// A node the cluster is founded with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct InitialNode {
+    /// Its id.
+    pub id: u64,
+    /// Where other nodes reach it, `host:port`.
+    pub rpc_address: String,
+    /// Where clients reach it, `host:port`.
+    pub resp_address: String,
+    /// Where its HTTP port is reached, `host:port`.
+    pub http_address: String,
+}
+
+/// A node's configuration. Units are in `deploy/rivermark.toml`; names follow Redis where Redis has one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// This node, from 1; never reused.
+    pub node_id: u64,
+    /// Replica or router.
+    pub role: Role,
+    /// Where everything durable lives. One folder a node.
+    pub data_dir: PathBuf,
+    /// Address of the RESP listener.
+    pub bind: IpAddr,
+    /// Port of the RESP listener.
+    pub port: u16,
+    /// Listener of the other nodes.
+    pub rpc_address: SocketAddr,
+    /// Listener of health, metrics and status.
+    pub http_address: SocketAddr,
+    /// What clients are told, `host:port`; empty is `bind:port`.
+    pub advertise_resp_address: String,
+    /// What nodes are told; empty is `rpc-address`.
+    pub advertise_rpc_address: String,
+    /// What operators' tools are told; empty is `http-address`.
+    pub advertise_http_address: String,
+    /// The nodes the cluster is founded with, the same list on each. Empty is a cluster of this node alone.
+    pub initial_nodes: Vec<InitialNode>,
+    /// Stream shards of a new cluster.
+    pub shards: u32,
+    /// Replicas of each shard of a new cluster.
+    pub replication: u32,
+    /// Between a leader's heartbeats.
+    pub heartbeat_ms: u64,
+    /// Shortest election timeout.
+    pub election_min_ms: u64,
+    /// Longest election timeout.
+    pub election_max_ms: u64,
+    /// A shard is snapshotted once its log grew by this much.
+    pub snapshot_log_mib: u64,
+    /// Password of the user `default`; empty is none.
+    pub requirepass: Secret,
+    /// Without password, serve loopback clients only.
+    pub protected_mode: bool,
+    /// Client connections at once.
+    pub maxclients: usize,
+    /// Greatest bulk string of a request.
+    pub proto_max_bulk_len: usize,
+    /// How long a command is retried while its shard has no leader.
+    pub retry_ms_max: u64,
+    /// How long a stopping node takes at most to hand over and drain.
+    pub shutdown_ms_max: u64,
+    /// Idle connections are closed after so many seconds; 0 never.
+    pub timeout: u64,
+    /// Seconds between TCP keepalive probes; 0 off.
+    pub tcp_keepalive: u64,
+    /// Text or JSON.
+    pub log_format: LogFormat,
+    /// `error` … `trace`, or a tracing filter such as `info,rivermark_raft=debug`.
+    pub log_level: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self {
+            node_id: 1,
+            role: Role::Replica,
+            data_dir: PathBuf::from("rivermark-data"),
+            bind: loopback,
+            port: 6379,
+            rpc_address: SocketAddr::new(loopback, 16379),
+            http_address: SocketAddr::new(loopback, 8379),
+            advertise_resp_address: String::new(),
+            advertise_rpc_address: String::new(),
+            advertise_http_address: String::new(),
+            initial_nodes: Vec::new(),
+            shards: 3,
+            replication: 3,
+            heartbeat_ms: 100,
+            election_min_ms: 300,
+            election_max_ms: 600,
+            snapshot_log_mib: 64,
+            requirepass: Secret::default(),
+            protected_mode: true,
+            maxclients: limits::CLIENTS_DEFAULT,
+            proto_max_bulk_len: limits::REQUEST_BULK_BYTES_MAX,
+            retry_ms_max: 10_000,
+            shutdown_ms_max: 10_000,
+            timeout: 0,
+            tcp_keepalive: 300,
+            log_format: LogFormat::Text,
+            log_level: "info".to_owned(),
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A source could not be read, or a key or value is unknown.
+    #[error("{0}")]
+    Source(Box<figment::Error>),
+    /// The file is not there.
+    #[error("configuration file {} does not exist", .0.display())]
+    Missing(PathBuf),
+    /// The values contradict each other.
+    #[error("{key}: {reason}")]
+    Invalid {
+        /// The key to change.
+        key: &'static str,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Reads all sources and checks the result. `flags` holds only what the command line gave.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key and, where there is one, its source.
+    pub fn load(file: Option<&Path>, flags: impl Serialize) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(path) = file {
+            if !path.is_file() {
+                return Err(ConfigError::Missing(path.to_owned()));
+            }
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        let known = Self::keys();
+        let variables = Env::prefixed(ENV_PREFIX)
+            .map(|key| key.as_str().to_ascii_lowercase().replace('_', "-").into())
+            .filter(move |key| known.iter().any(|known| key == known.as_str()));
+        let config: Self = figment
+            .merge(variables)
+            .merge(Serialized::defaults(flags))
+            .extract()
+            .map_err(|error| ConfigError::Source(Box::new(error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The names of all keys, as in the file.
+    pub fn keys() -> Vec<String> {
+        match serde_json::to_value(Self::default()) {
+            Ok(serde_json::Value::Object(map)) => map.keys().cloned().collect(),
+            _ => unreachable!("a struct serializes to an object"),
+        }
+    }
+
+    /// `RIVERMARK_…` variables that name no key: told at start, since a misspelt one would go unnoticed.
+    pub fn unknown_variables() -> Vec<String> {
+        let known = Self::keys();
+        let key_of = |name: &str| {
+            name.strip_prefix(ENV_PREFIX).map(|key| key.to_ascii_lowercase().replace('_', "-"))
+        };
+        std::env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .filter(|name| key_of(name).is_some_and(|key| !known.contains(&key)))
+            .collect()
+    }
+
+    /// What the log shows at start: the file this configuration amounts to, secrets hidden.
+    pub fn redacted(&self) -> String {
+        let mut shown = self.clone();
+        if shown.requirepass.reveal().is_some() {
+            shown.requirepass = Secret::new("***");
+        }
+        serde_json::to_string(&shown).unwrap_or_default()
+    }
+
+    /// Where the RESP listener binds.
+    pub fn resp_listen(&self) -> SocketAddr {
+        SocketAddr::new(self.bind, self.port)
+    }
+
+    /// This node as the cluster should know it.
+    pub fn advertised(&self) -> InitialNode {
+        let own = self.initial_nodes.iter().find(|node| node.id == self.node_id);
+        let pick = |given: &str, listed: Option<&String>, bound: SocketAddr| match (given, listed) {
+            ("", Some(listed)) => listed.clone(),
+            ("", None) => bound.to_string(),
+            (given, _) => given.to_owned(),
+        };
+        InitialNode {
+            id: self.node_id,
+            rpc_address: pick(
+                &self.advertise_rpc_address,
+                own.map(|node| &node.rpc_address),
+                self.rpc_address,
+            ),
+            resp_address: pick(
+                &self.advertise_resp_address,
+                own.map(|node| &node.resp_address),
+                self.resp_listen(),
+            ),
+            http_address: pick(
+                &self.advertise_http_address,
+                own.map(|node| &node.http_address),
+                self.http_address,
+            ),
+        }
+    }
+
+    /// The founding nodes: the list, or this node alone.
+    pub fn founders(&self) -> Vec<InitialNode> {
+        if self.initial_nodes.is_empty() { vec![self.advertised()] } else { self.initial_nodes.clone() }
+    }
+
+    /// Replicas of each shard of a new cluster; a node alone can hold but one.
+    pub fn founding_replication(&self) -> u32 {
+        if self.initial_nodes.is_empty() { 1 } else { self.replication }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let fail = |key, reason: String| Err(ConfigError::Invalid { key, reason });
+        if self.node_id == 0 {
+            return fail("node-id", "must be at least 1".to_owned());
+        }
+        if self.shards == 0 {
+            return fail("shards", "must be at least 1".to_owned());
+        }
+        if self.heartbeat_ms == 0 || self.election_min_ms * 2 <= self.heartbeat_ms * 5 {
+            let bound = self.heartbeat_ms.max(1) * 5 / 2;
+            return fail("election-min-ms", format!("must be more than two and a half heartbeats ({bound})"));
+        }
+        if self.election_max_ms <= self.election_min_ms {
+            return fail("election-max-ms", "must be greater than election-min-ms".to_owned());
+        }
+        if self.snapshot_log_mib == 0 {
+            return fail("snapshot-log-mib", "must be at least 1".to_owned());
+        }
+        if self.maxclients == 0 {
+            return fail("maxclients", "must be at least 1".to_owned());
+        }
+        if !(1024..=limits::REQUEST_BULK_BYTES_MAX).contains(&self.proto_max_bulk_len) {
+            let max = limits::REQUEST_BULK_BYTES_MAX;
+            return fail("proto-max-bulk-len", format!("must lie between 1024 and {max} bytes"));
+        }
+        self.check_addresses()?;
+        self.check_founders()
+    }
+
+    fn check_addresses(&self) -> Result<(), ConfigError> {
+        let advertised = self.advertised();
+        for (key, address) in [
+            ("advertise-rpc-address", &advertised.rpc_address),
+            ("advertise-resp-address", &advertised.resp_address),
+            ("advertise-http-address", &advertised.http_address),
+        ] {
+            check_address(key, address)?;
+            let alone = self.initial_nodes.is_empty();
+            if !alone && address.parse().is_ok_and(|a: SocketAddr| a.ip().is_unspecified()) {
+                let reason = format!("{address} reaches no one: name an address others can connect to");
+                return Err(ConfigError::Invalid { key, reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_founders(&self) -> Result<(), ConfigError> {
+        let fail = |key, reason| Err(ConfigError::Invalid { key, reason });
+        let nodes = &self.initial_nodes;
+        for node in nodes {
+            if node.id == 0 || nodes.iter().filter(|other| other.id == node.id).count() > 1 {
+                return fail("initial-nodes", format!("id {} is zero or given twice", node.id));
+            }
+            for address in [&node.rpc_address, &node.resp_address, &node.http_address] {
+                check_address("initial-nodes", address)?;
+            }
+        }
+        let count = nodes.len() as u32;
+        if self.replication == 0 || (count > 0 && self.replication > count) {
+            return fail("replication", format!("must lie between 1 and the {count} initial nodes"));
+        }
+        Ok(())
+    }
+}
+
+fn check_address(key: &'static str, address: &str) -> Result<(), ConfigError> {
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Ok(());
+    }
+    Err(ConfigError::Invalid { key, reason: format!("{address:?} is not host:port") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), toml).expect("written");
+        Config::load(Some(file.path()), serde_json::json!({}))
+    }
+
+    #[test]
+    fn the_sample_lists_every_key_with_its_default() {
+        let sample = include_str!("../../../deploy/rivermark.toml");
+        let keys: Vec<String> = match sample.parse::<toml::Table>() {
+            Ok(table) => table.keys().cloned().collect(),
+            Err(error) => panic!("{error}"),
+        };
+        let mut expected = Config::keys();
+        expected.sort();
+        assert_eq!(keys, expected);
+        assert_eq!(load(sample).expect("the sample is valid"), Config::default());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name() {
+        let error = load("snapshot-log-mb = 3").expect_err("unknown").to_string();
+        assert!(error.contains("snapshot-log-mb"), "{error}");
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "port = 7000\nmaxclients = 5").expect("written");
+        let config = Config::load(Some(file.path()), serde_json::json!({ "port": 7001 })).expect("valid");
+        assert_eq!((config.port, config.maxclients), (7001, 5));
+    }
+
+    #[test]
+    fn contradictions_name_the_key_to_change() {
+        let node = "id = 1\nrpc-address = \"a:1\"\nresp-address = \"a:2\"\nhttp-address = \"a:3\"";
+        for (toml, key) in [
+            ("node-id = 0".to_owned(), "node-id"),
+            ("election-min-ms = 150".to_owned(), "election-min-ms"),
+            ("election-max-ms = 300".to_owned(), "election-max-ms"),
+            ("advertise-resp-address = \"nowhere\"".to_owned(), "advertise-resp-address"),
+            (format!("[[initial-nodes]]\n{node}\n[[initial-nodes]]\n{node}"), "initial-nodes"),
+            (format!("[[initial-nodes]]\n{node}"), "replication"),
+        ] {
+            let error = load(&toml).expect_err(key).to_string();
+            assert!(error.starts_with(key), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let config = Config { requirepass: Secret::new("hunter2"), ..Config::default() };
+        assert!(!format!("{config:?}{}", config.redacted()).contains("hunter2"));
+    }
+}

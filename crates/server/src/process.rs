@@ -1,0 +1,41 @@
+//! What the operating system says of this process. Zero where it does not say.
+
+use std::time::Duration;
+
+const TICKS_PER_SECOND: u64 = 100;
+
+/// Memory that is resident.
+pub fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+/// Processor time spent in user and system mode.
+pub fn processor_time() -> (Duration, Duration) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name in parentheses may hold blanks; utime and stime are fields 14 and 15.
+    let fields: Vec<u64> = stat
+        .rsplit_once(") ")
+        .map(|(_, rest)| rest.split(' ').map(|field| field.parse().unwrap_or(0)).collect())
+        .unwrap_or_default();
+    let ticks = |index: usize| Duration::from_millis(fields.get(index).unwrap_or(&0) * 1000 / TICKS_PER_SECOND);
+    (ticks(11), ticks(12))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_tells_about_this_process() {
+        assert!(resident_bytes() > 1024 * 1024);
+        let spin = std::time::Instant::now();
+        while spin.elapsed() < Duration::from_millis(50) {
+            std::hint::spin_loop();
+        }
+        let (user, system) = processor_time();
+        assert!(user + system > Duration::ZERO);
+    }
+}
