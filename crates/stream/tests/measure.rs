@@ -1,0 +1,77 @@
+//! Figures, not checks: `cargo test --release -p rivermark-stream --test measure -- --ignored --nocapture`.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use rivermark_stream::command::*;
+use rivermark_stream::{Batch, BatchBuilder, Command, Fields, Machine, PartBuilder};
+use rivermark_types::{DatabaseIndex, SessionId, StreamKey, UnixMillis};
+
+const BATCH_COMMANDS: u64 = 256;
+const ENTRIES: u64 = 1_000_000;
+
+/// What the process holds, from the kernel.
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * 4096
+}
+
+fn batches(streams: u64) -> impl Iterator<Item = Bytes> {
+    let database = DatabaseIndex::new(0).unwrap();
+    let keys: Vec<StreamKey> =
+        (0..streams).map(|n| StreamKey::new(database, Bytes::from(format!("stream:{n}")))).collect();
+    let value = [b'v'; 100];
+    let fields = Fields::from_pairs([(&b"data"[..], &value[..])]);
+    (0..ENTRIES / BATCH_COMMANDS).map(move |batch| {
+        let first = batch * BATCH_COMMANDS;
+        let mut part = PartBuilder::new(SessionId::new(1), first + 1, first + 1);
+        for n in first..first + BATCH_COMMANDS {
+            part.push(&Command::XAdd(XAdd {
+                key: keys[(n % streams) as usize].clone(),
+                missing_key: MissingKey::Create,
+                trim: None,
+                id: NewEntryId::Auto,
+                fields: fields.clone(),
+            }));
+        }
+        let mut builder = BatchBuilder::new(UnixMillis::new(1_700_000_000_000 + batch));
+        builder.push_part(&part.finish());
+        builder.finish()
+    })
+}
+
+fn measure(streams: u64) {
+    let mut machine = Machine::new(Settings::default());
+    let before = resident_bytes();
+    let mut spent = std::time::Duration::ZERO;
+    let mut count = 0;
+    for encoded in batches(streams) {
+        let start = Instant::now();
+        let batch = Batch::decode(&encoded).expect("what was encoded decodes");
+        let applied = machine.apply(&batch);
+        spent += start.elapsed();
+        count += BATCH_COMMANDS;
+        drop(applied);
+    }
+    let resident = resident_bytes().saturating_sub(before);
+    println!(
+        "{streams} streams: {:.2} M XADD/s, {:.1} bytes an entry resident, {:.1} estimated",
+        count as f64 / spent.as_secs_f64() / 1e6,
+        resident as f64 / count as f64,
+        machine.memory_bytes() as f64 / count as f64,
+    );
+    let start = Instant::now();
+    let snapshot = machine.snapshot();
+    let taken = start.elapsed();
+    let bytes: usize = snapshot.chunks().map(|chunk| chunk.len()).sum();
+    println!("  snapshot taken in {taken:?}, {} MiB written in {:?}", bytes >> 20, start.elapsed());
+}
+
+#[test]
+#[ignore = "a measurement, for release builds"]
+fn xadd_of_one_field_of_100_bytes() {
+    for streams in [1, 1000, 100_000] {
+        measure(streams);
+    }
+}
