@@ -35,7 +35,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("stream", &["bytes", "thiserror"]),
     ("cluster", &["bytes", "crc", "thiserror"]),
     ("router", &["thiserror"]),
-    ("protocol", &["bytes", "thiserror"]),
+    ("protocol", &["bytes", "itoa", "thiserror"]),
 ];
 
 /// What a pure crate's code must not contain, tests aside.
@@ -107,7 +107,7 @@ fn pure_crates_use_only_what_is_listed() {
 fn pure_crates_touch_nothing_outside() {
     let mut found = Vec::new();
     for (name, _) in PURE {
-        for source in rust_files(&format!("crates/{name}/src")) {
+        for source in rust_files(&format!("crates/{name}/src")).iter().filter(|source| !source.is_test()) {
             for (number, line) in source.without_tests().lines().enumerate() {
                 let code = line.split("//").next().unwrap_or_default();
                 if let Some(call) = BANNED_CALLS.iter().find(|call| code.contains(**call)) {

@@ -12,6 +12,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// Whether the whole file is test code.
+    pub fn is_test(&self) -> bool {
+        self.path.starts_with("tests/") || self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
+    }
+
     /// The text before the file's unit tests.
     pub fn without_tests(&self) -> &str {
         self.text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default()

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Buf;
 
-use super::sync_directory;
+use super::cache::sync_directory;
 use crate::error::StorageError;
 
 const FILE_NAME: &str = "marker";

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+use bytes::Bytes;
+use rivermark_types::limits::{CACHE_KEY_BYTES_MAX, CACHE_VALUE_BYTES_MAX};
+
 use super::*;
 
 const DATABASE: &str = "sled/db";

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use rivermark_types::limits::{CACHE_KEY_BYTES_MAX, CACHE_VALUE_BYTES_MAX};
 
+use super::Change;
+use super::cache::sync_directory;
 use super::error::CacheError;
-use super::{Change, sync_directory};
 use crate::error::StorageError;
 
 const FOLDER: &str = "sled";
