@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use bytes::Bytes;
 use rivermark_types::limits::{CACHE_KEY_BYTES_MAX, CACHE_VALUE_BYTES_MAX};
 
+use super::marker::{Marker, MarkerFile};
 use super::*;
 
 const DATABASE: &str = "sled/db";
