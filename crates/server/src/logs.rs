@@ -7,8 +7,8 @@ use crate::config::{Config, LogFormat};
 /// Installs the process's subscriber. A second call changes nothing, so that tests may start many nodes.
 pub fn install(config: &Config) {
     let filter = EnvFilter::try_from_default_env()
-        .or_else(|_| EnvFilter::try_new(&config.log_level))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
+        .or_else(|_| EnvFilter::try_new(directives(&config.log_level)))
+        .unwrap_or_else(|_| EnvFilter::new(directives("info")));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true);
     let installed = match config.log_format {
@@ -18,4 +18,9 @@ pub fn install(config: &Config) {
     if installed.is_err() {
         tracing::debug!("a subscriber is installed already");
     }
+}
+
+/// The consensus engine tells every step of every election: wanted by those who ask for it by name.
+fn directives(level: &str) -> String {
+    if level.contains("openraft") { level.to_owned() } else { format!("{level},openraft=error") }
 }

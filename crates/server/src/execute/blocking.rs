@@ -1,0 +1,223 @@
+//! XREAD and XREADGROUP that wait.
+//!
+//! Waiting is running the whole command again whenever something it waits for happened, with the deadline of
+//! the first attempt: all checks happen again, so a group that went away answers NOGROUP. The first attempt
+//! fixes what `$` means. XREADGROUP is proposed by every attempt, the first included, since even an attempt that
+//! finds nothing creates the consumer.
+//!
+//! A wait follows the shards' leaders around; dropping the future ends it everywhere, which is how a client
+//! that goes away takes nothing with it.
+
+use std::time::Duration;
+
+use rivermark_protocol::ReplyError;
+use rivermark_protocol::commands::parsed::{Block, BlockingRead, BlockingReadGroup, UnblockReason};
+use rivermark_stream::command::{GroupReadFrom, XReadGroup};
+use rivermark_stream::outcome::StreamsRead;
+use rivermark_stream::query::{GroupsExist, ReadFrom, XRead};
+use rivermark_stream::{Command, Outcome, Query};
+use rivermark_types::{EntryId, ShardId, StreamKey};
+use tokio::time::Instant;
+
+use crate::clients::Client;
+use crate::execute::shards;
+use crate::node::Node;
+use crate::reply::{Answer, reply_error};
+use crate::scatter;
+use crate::shards::{GroupWait, Wait, WaitCondition, Wake};
+
+/// XREAD with BLOCK.
+pub async fn read(node: &Node, client: &Client, request: BlockingRead) -> Answer {
+    let BlockingRead { mut read, block } = request;
+    let deadline = deadline_of(block);
+    let first = match attempt_read(node, &read).await {
+        Ok(Outcome::Streams(first)) if first.streams.is_empty() => first,
+        Ok(outcome) => return outcome_answer(outcome),
+        Err(error) => return error.into(),
+    };
+    freeze(&mut read, &first.resolved);
+    if block.is_none() || client.is_gone() {
+        return nothing();
+    }
+    let conditions = match read_conditions(node, &read, &first.resolved) {
+        Ok(conditions) => conditions,
+        Err(error) => return error.into(),
+    };
+    let mut waiting = Waiting::begin(node, client, conditions, deadline);
+    loop {
+        if let Some(answer) = waiting.pass().await {
+            return answer;
+        }
+        match attempt_read(node, &read).await {
+            Ok(Outcome::Streams(found)) if found.streams.is_empty() => {}
+            Ok(outcome) => return outcome_answer(outcome),
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+/// XREADGROUP with BLOCK, or over several shards.
+pub async fn read_group(node: &Node, client: &Client, request: BlockingReadGroup) -> Answer {
+    let BlockingReadGroup { read, block } = request;
+    let deadline = deadline_of(block);
+    let history = read.streams.iter().any(|(_, from)| matches!(from, GroupReadFrom::Pending(_)));
+    match attempt_read_group(node, &read).await {
+        Ok(Outcome::Streams(found)) if found.streams.is_empty() => {}
+        Ok(outcome) => return outcome_answer(outcome),
+        Err(error) => return error.into(),
+    }
+    if block.is_none() || history || client.is_gone() {
+        return nothing();
+    }
+    let conditions = match group_conditions(node, &read) {
+        Ok(conditions) => conditions,
+        Err(error) => return error.into(),
+    };
+    let mut waiting = Waiting::begin(node, client, conditions, deadline);
+    loop {
+        if let Some(answer) = waiting.pass().await {
+            return answer;
+        }
+        match attempt_read_group(node, &read).await {
+            Ok(Outcome::Streams(found)) if found.streams.is_empty() => {}
+            Ok(outcome) => return outcome_answer(outcome),
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+fn deadline_of(block: Option<Block>) -> Option<Instant> {
+    match block {
+        Some(Block::Ms(ms)) => Instant::now().checked_add(Duration::from_millis(ms)),
+        Some(Block::Forever) | None => None,
+    }
+}
+
+fn nothing() -> Answer {
+    Answer::Outcome(Outcome::Streams(StreamsRead::default()))
+}
+
+fn outcome_answer(outcome: Outcome) -> Answer {
+    Answer::Outcome(outcome)
+}
+
+async fn attempt_read(node: &Node, read: &XRead) -> Result<Outcome, ReplyError> {
+    let routed = scatter::query(&node.topology(), Query::XRead(read.clone()))?;
+    shards::ask(node, routed).await.map_err(reply_error)
+}
+
+/// Over several shards, first makes sure that no shard will refuse: with a group missing anywhere, nothing
+/// may be read.
+async fn attempt_read_group(node: &Node, read: &XReadGroup) -> Result<Outcome, ReplyError> {
+    let topology = node.topology();
+    let routed = scatter::command(&topology, Command::XReadGroup(read.clone()))?;
+    if routed.parts.len() > 1 {
+        let keys = read.streams.iter().map(|(key, _)| key.clone()).collect();
+        let exist = Query::GroupsExist(GroupsExist { group: read.group.clone(), keys });
+        let outcome = shards::ask(node, scatter::query(&topology, exist)?).await.map_err(reply_error)?;
+        if let Outcome::Rejected(_) = outcome {
+            return Ok(outcome);
+        }
+    }
+    shards::propose(node, routed).await.map_err(reply_error)
+}
+
+/// `$` means the end of the stream when the command came, however often it is tried. `+` is asked anew.
+fn freeze(read: &mut XRead, resolved: &[EntryId]) {
+    for ((_, from), id) in read.streams.iter_mut().zip(resolved) {
+        if *from == ReadFrom::Last {
+            *from = ReadFrom::After(*id);
+        }
+    }
+}
+
+fn read_conditions(
+    node: &Node,
+    read: &XRead,
+    resolved: &[EntryId],
+) -> Result<Vec<(ShardId, WaitCondition)>, ReplyError> {
+    let after = read.streams.iter().zip(resolved).map(|((key, _), id)| (key.clone(), *id));
+    Ok(by_shard(node, after, |(key, _)| key)?
+        .into_iter()
+        .map(|(shard, streams)| (shard, WaitCondition::Entries(streams)))
+        .collect())
+}
+
+fn group_conditions(node: &Node, read: &XReadGroup) -> Result<Vec<(ShardId, WaitCondition)>, ReplyError> {
+    let keys = read.streams.iter().map(|(key, _)| key.clone());
+    let wait = |keys| {
+        WaitCondition::Group(GroupWait { group: read.group.clone(), keys, count: read.count })
+    };
+    Ok(by_shard(node, keys, |key| key)?.into_iter().map(|(shard, keys)| (shard, wait(keys))).collect())
+}
+
+fn by_shard<T>(
+    node: &Node,
+    items: impl Iterator<Item = T>,
+    key: impl Fn(&T) -> &StreamKey,
+) -> Result<Vec<(ShardId, Vec<T>)>, ReplyError> {
+    let topology = node.topology();
+    let mut shards: Vec<(ShardId, Vec<T>)> = Vec::new();
+    for item in items {
+        let shard = scatter::shard_of(&topology, key(&item).slot())?;
+        match shards.iter_mut().find(|(known, _)| *known == shard) {
+            Some((_, items)) => items.push(item),
+            None => shards.push((shard, vec![item])),
+        }
+    }
+    Ok(shards)
+}
+
+/// A parked read, and everything that may end its wait.
+struct Waiting<'a> {
+    node: &'a Node,
+    client: &'a Client,
+    wait: Wait,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(
+        node: &'a Node,
+        client: &'a Client,
+        conditions: Vec<(ShardId, WaitCondition)>,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self { node, client, wait: node.shards.wait(conditions, deadline) }
+    }
+
+    /// Waits. `None` says to try again, an answer that the wait is over.
+    async fn pass(&mut self) -> Option<Answer> {
+        let blocked = self.client.block();
+        tokio::select! {
+            wake = self.wait.woken() => match wake {
+                Wake::Woken => None,
+                Wake::TimedOut => Some(nothing()),
+                Wake::NoLeader => Some(ReplyError::UnblockedByFailover.into()),
+            },
+            reason = blocked.unblocked() => Some(match reason {
+                UnblockReason::Timeout => nothing(),
+                UnblockReason::Error => ReplyError::Unblocked.into(),
+            }),
+            () = self.node.stopping.cancelled() => Some(ReplyError::UnblockedByFailover.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use rivermark_types::DatabaseIndex;
+
+    #[test]
+    fn only_the_dollar_is_frozen() {
+        let key = StreamKey::new(DatabaseIndex::default(), Bytes::from_static(b"k"));
+        let at = |from| (key.clone(), from);
+        let id = EntryId::new(7, 0);
+        let mut read =
+            XRead { count: None, streams: vec![at(ReadFrom::Last), at(ReadFrom::LastEntry), at(ReadFrom::After(id))] };
+        freeze(&mut read, &[id, EntryId::MIN, id]);
+        let froms: Vec<ReadFrom> = read.streams.iter().map(|(_, from)| *from).collect();
+        assert_eq!(froms, [ReadFrom::After(id), ReadFrom::LastEntry, ReadFrom::After(id)]);
+    }
+}

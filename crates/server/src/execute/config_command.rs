@@ -1,0 +1,116 @@
+//! CONFIG GET and SET. Three kinds of parameters: replicated settings of the cluster, parameters of this node
+//! that may change while it runs, and facts that clients ask for and nobody can change.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rivermark_cluster::{Command as ClusterCommand, Setting, Topology};
+use rivermark_protocol::{Frame, ReplyError};
+use rivermark_stream::Command;
+use rivermark_stream::command::Settings;
+use rivermark_stream::glob::glob_matches;
+use rivermark_types::limits::{DATABASES, REQUEST_BYTES_MAX};
+use tokio::time::timeout;
+
+use crate::execute::shards;
+use crate::node::Node;
+use crate::reply::{internal, metadata_error, reply_error};
+use crate::scatter;
+use crate::tunables;
+
+/// CONFIG GET.
+pub fn get(node: &Node, patterns: &[Bytes]) -> Frame {
+    let lower: Vec<Vec<u8>> = patterns.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
+    let asked = |name: &str| lower.iter().any(|pattern| glob_matches(pattern, name.as_bytes()));
+    let shown = parameters(node).into_iter().filter(|(name, _)| asked(name));
+    Frame::Map(shown.map(|(name, value)| (Frame::literal(name), Frame::text(value))).collect())
+}
+
+fn parameters(node: &Node) -> BTreeMap<&'static str, String> {
+    let mut all: BTreeMap<&'static str, String> = facts(node).into_iter().collect();
+    all.extend(tunables::NAMES.into_iter().filter_map(|name| Some((name, node.tunables.get(name)?))));
+    all.extend(node.topology().settings().rendered());
+    all
+}
+
+fn facts(node: &Node) -> Vec<(&'static str, String)> {
+    let config = &node.config;
+    vec![
+        ("appendfsync", "always".to_owned()),
+        ("appendonly", "yes".to_owned()),
+        ("bind", config.bind.to_string()),
+        ("client-query-buffer-limit", REQUEST_BYTES_MAX.to_string()),
+        ("cluster-enabled", "yes".to_owned()),
+        ("databases", DATABASES.to_string()),
+        ("dir", config.data_dir.display().to_string()),
+        ("lazyfree-lazy-user-del", "no".to_owned()),
+        ("maxmemory", "0".to_owned()),
+        ("maxmemory-policy", "noeviction".to_owned()),
+        ("notify-keyspace-events", String::new()),
+        ("port", config.port.to_string()),
+        ("replica-read-only", "yes".to_owned()),
+        ("save", String::new()),
+        ("slave-read-only", "yes".to_owned()),
+        ("slowlog-log-slower-than", "-1".to_owned()),
+        ("slowlog-max-len", "0".to_owned()),
+        ("tcp-keepalive", config.tcp_keepalive.to_string()),
+    ]
+}
+
+/// CONFIG SET: all parameters are checked before any is set.
+///
+/// # Errors
+/// A parameter that does not exist or cannot be changed, a value that is none, or a shard out of reach: then
+/// some shards may have the new settings, and the cluster brings the others in line once they are back.
+pub async fn set(node: &Node, pairs: &[(Bytes, Bytes)]) -> Result<Frame, ReplyError> {
+    let mut local = Vec::new();
+    let mut replicated = BTreeMap::new();
+    for (name, value) in pairs {
+        let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
+        let text = String::from_utf8_lossy(value).into_owned();
+        let refused = |reason: String| ReplyError::ConfigRefused(name.clone(), Bytes::from(reason));
+        if let Ok(setting) = Setting::from_name(&lower) {
+            replicated.insert(setting, setting.parse(&text).map_err(|error| refused(error.to_string()))?);
+        } else if let Some(checked) = node.tunables.check(&lower, &text) {
+            checked.map_err(refused)?;
+            local.push((lower, text));
+        } else if facts(node).iter().any(|(known, _)| *known == lower) {
+            return Err(refused("can't set immutable config".to_owned()));
+        } else {
+            return Err(ReplyError::ConfigUnknown(name.clone()));
+        }
+    }
+    if !replicated.is_empty() {
+        replicate(node, replicated).await?;
+    }
+    for (name, value) in local {
+        node.tunables.set(&name, &value);
+    }
+    Ok(Frame::OK)
+}
+
+/// Sets the cluster's settings, then tells every shard those that decide what it applies.
+async fn replicate(node: &Node, settings: BTreeMap<Setting, u64>) -> Result<(), ReplyError> {
+    let outcome = node.raft.propose_metadata(ClusterCommand::SetSettings(settings)).await;
+    let epoch = outcome.map_err(|error| metadata_error(&error))?.into_result().map_err(internal)?;
+    let mut topology = node.watch_topology();
+    let patience = Duration::from_millis(node.config.retry_ms_max);
+    let settings = {
+        let known = topology.wait_for(|topology| topology.epoch() >= epoch);
+        let known = timeout(patience, known).await.map_err(|_| ReplyError::OutcomeUnknown)?;
+        let known = known.map_err(internal)?;
+        shard_settings(&known)
+    };
+    let everywhere = scatter::command(&node.topology(), Command::Configure(settings))?;
+    shards::propose(node, everywhere).await.map_err(reply_error)?;
+    Ok(())
+}
+
+/// What the cluster's settings mean to a shard.
+pub fn shard_settings(topology: &Topology) -> Settings {
+    Settings {
+        block_entries_max: topology.settings().stream_node_max_entries(),
+        block_bytes_max: topology.settings().stream_node_max_bytes(),
+    }
+}

@@ -1,0 +1,13 @@
+//! What the kinds of commands do once dispatched. One file a kind.
+
+pub mod alone;
+pub mod blocking;
+pub mod client;
+pub mod cluster;
+pub mod config_command;
+pub mod connection;
+pub mod info;
+pub mod keyspace;
+pub mod node_command;
+pub mod shards;
+pub mod transaction;

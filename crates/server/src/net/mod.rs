@@ -1,0 +1,6 @@
+//! Sockets of clients, and nothing but sockets.
+
+pub mod connection;
+pub mod linger;
+pub mod listener;
+pub mod run;

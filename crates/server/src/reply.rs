@@ -1,0 +1,143 @@
+//! Every layer's error to a client's, and outcomes to bytes: the one place where they meet.
+
+use bytes::{Bytes, BytesMut};
+use rivermark_protocol::reply::write_outcome;
+use rivermark_protocol::{Frame, Protocol, ReplyError, ReplyWriter};
+use rivermark_raft::ProposeError;
+use rivermark_router::Redirect;
+use rivermark_router::redirect::Target;
+use rivermark_stream::Outcome;
+use rivermark_stream::outcome::KeyType;
+
+use crate::shards::Unavailable;
+
+/// How an outcome is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As the outcome's kind is.
+    Plain,
+    /// OBJECT ENCODING: the name of the encoding, or null.
+    Encoding,
+}
+
+/// What a request is answered with, when it is not written at once.
+#[derive(Debug)]
+pub enum Answer {
+    /// A reply.
+    Frame(Frame),
+    /// What the shards answered.
+    Outcome(Outcome),
+    /// EXEC: each command's reply in what the client spoke at that point.
+    Transaction(Vec<(Protocol, Shape, Answer)>),
+}
+
+impl From<Frame> for Answer {
+    fn from(frame: Frame) -> Self {
+        Self::Frame(frame)
+    }
+}
+
+impl From<ReplyError> for Answer {
+    fn from(error: ReplyError) -> Self {
+        Self::Frame(Frame::Error(error))
+    }
+}
+
+impl From<Unavailable> for Answer {
+    fn from(error: Unavailable) -> Self {
+        reply_error(error).into()
+    }
+}
+
+impl From<Result<Outcome, Unavailable>> for Answer {
+    fn from(result: Result<Outcome, Unavailable>) -> Self {
+        result.map_or_else(Self::from, Self::Outcome)
+    }
+}
+
+/// What a client is told when its shard could not serve it.
+pub fn reply_error(error: Unavailable) -> ReplyError {
+    match error {
+        Unavailable::NoLeader => ReplyError::ClusterDown,
+        Unavailable::OutcomeUnknown => ReplyError::OutcomeUnknown,
+        Unavailable::CommandTooLarge => ReplyError::CommandTooLarge,
+    }
+}
+
+/// What a client is told when the cluster's metadata could not be changed.
+pub fn metadata_error(error: &ProposeError) -> ReplyError {
+    match error {
+        ProposeError::NotLeader { .. } => ReplyError::ClusterDown,
+        ProposeError::Overloaded => ReplyError::Overloaded,
+        ProposeError::ShuttingDown => ReplyError::ShuttingDown,
+        ProposeError::OutcomeUnknown => ReplyError::OutcomeUnknown,
+    }
+}
+
+/// What a client is told that must go elsewhere.
+pub fn redirected(redirect: Redirect) -> ReplyError {
+    let place = |target: Target| {
+        let address = format!("{}:{}", target.host, target.port);
+        (Bytes::from(target.slot.get().to_string()), Bytes::from(address))
+    };
+    match redirect {
+        Redirect::Moved(target) => {
+            let (slot, address) = place(target);
+            ReplyError::Moved(slot, address)
+        }
+        Redirect::Ask(target) => {
+            let (slot, address) = place(target);
+            ReplyError::Ask(slot, address)
+        }
+        Redirect::TryAgain => ReplyError::TryAgain,
+        Redirect::CrossSlot => ReplyError::CrossSlot,
+        Redirect::SlotNotServed => ReplyError::SlotNotServed,
+        Redirect::Down => ReplyError::ClusterDown,
+    }
+}
+
+/// Writes a shard's answer. True if it is an error.
+pub fn write(writer: &mut ReplyWriter<'_>, shape: Shape, result: Result<Outcome, Unavailable>) -> bool {
+    match (shape, result) {
+        (_, Err(error)) => {
+            writer.error(&reply_error(error));
+            true
+        }
+        (Shape::Encoding, Ok(Outcome::KeyType(KeyType::Stream))) => {
+            writer.bulk(b"stream");
+            false
+        }
+        (Shape::Encoding, Ok(_)) => {
+            writer.null();
+            false
+        }
+        (Shape::Plain, Ok(outcome)) => {
+            write_outcome(&outcome, writer);
+            matches!(outcome, Outcome::Rejected(_))
+        }
+    }
+}
+
+/// Writes an answer. True if it is an error.
+pub fn write_answer(out: &mut BytesMut, protocol: Protocol, shape: Shape, answer: Answer) -> bool {
+    let mut writer = ReplyWriter::new(out, protocol);
+    match answer {
+        Answer::Frame(frame) => {
+            writer.frame(&frame);
+            matches!(frame, Frame::Error(_))
+        }
+        Answer::Outcome(outcome) => write(&mut writer, shape, Ok(outcome)),
+        Answer::Transaction(steps) => {
+            writer.array(steps.len());
+            for (protocol, shape, step) in steps {
+                write_answer(out, protocol, shape, step);
+            }
+            false
+        }
+    }
+}
+
+/// An error of the node itself, not of the request.
+pub fn internal(what: impl std::fmt::Display) -> ReplyError {
+    ReplyError::Internal(Bytes::from(what.to_string()))
+}

@@ -1,0 +1,229 @@
+//! Wires a node together, top to bottom, and runs it until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::StreamExt;
+use rivermark_cluster as cluster;
+use rivermark_fs::OsFileSystem;
+use rivermark_raft::{InitialCluster, NodeOptions, RaftNode, TcpDialer, Timing};
+use rivermark_store::Cache;
+use rivermark_types::{NodeId, ShardId};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SystemClock;
+use crate::config::{Config, Role};
+use crate::net::listener::{accept, listen};
+use crate::node::Node;
+use crate::shards::link::LinkOptions;
+use crate::shards::peer::PeerOptions;
+use crate::shards::{
+    ClientOptions, Counters, Directory, LeaderEndpoint, Links, PeerService, ShardClients, ShardHost,
+};
+use crate::shutdown::{self, Ended};
+use crate::{http, metrics, settings, status};
+
+const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
+const CACHE_FOLDER: &str = "cache";
+const MIB: u64 = 1024 * 1024;
+
+/// A node that runs.
+pub struct Running {
+    /// What its connections share.
+    pub node: Arc<Node>,
+    /// Client connections.
+    pub connections: TaskTracker,
+    /// Listeners and background work.
+    pub services: TaskTracker,
+    /// Ends the listener of the other nodes, after everything else.
+    pub rpc_closing: CancellationToken,
+}
+
+/// Starts a node.
+///
+/// # Errors
+/// An address is taken, or the data folder cannot be used.
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    tracing::info!(version = crate::node::VERSION, config = %config.redacted(), "starting");
+    for variable in Config::unknown_variables() {
+        tracing::warn!(variable, "this environment variable names no configuration key");
+    }
+    let resp = listen(config.resp_listen(), "clients")?;
+    let rpc = listen(config.rpc_address, "other nodes")?;
+    let http = listen(config.http_address, "HTTP")?;
+    let counters = Arc::new(Counters::default());
+    let host = ShardHost::new(Arc::clone(&counters));
+    let raft = RaftNode::start(raft_options(&config, &host)?).await.context("starting the replicas")?;
+    host.attach(Arc::clone(&raft));
+    let clients = shard_clients(&config, &raft, &host, counters);
+    let node = Node::new(config, Arc::clone(&raft), Arc::clone(&host), clients);
+
+    let services = TaskTracker::new();
+    let connections = TaskTracker::new();
+    let rpc_closing = CancellationToken::new();
+    services.spawn(serve_rpc(Arc::clone(&node), rpc, rpc_closing.clone()));
+    let serving = http::serve(Arc::clone(&node), http);
+    services.spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "HTTP ended");
+        }
+    });
+    services.spawn(settings::follow(Arc::clone(&node)));
+    services.spawn(keep_metrics(node.stopping.clone()));
+    services.spawn(accept(Arc::clone(&node), resp, connections.clone()));
+    tracing::info!(
+        node = %node.id(),
+        resp = %node.config.resp_listen(),
+        rpc = %node.config.rpc_address,
+        http = %node.config.http_address,
+        "listening"
+    );
+    Ok(Running { node, connections, services, rpc_closing })
+}
+
+/// Runs a node until a signal or a failure that leaves no choice.
+///
+/// # Errors
+/// The node could not start, or had to stop because its disk or its machine can no longer be trusted.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let running = start(config).await?;
+    match shutdown::wait(&running).await {
+        Ended::Asked(signal) => {
+            tracing::info!(signal, "stopping");
+            shutdown::stop(running).await;
+            Ok(())
+        }
+        Ended::Fatal(error) => Err(error).context("the node stopped to protect its data"),
+    }
+}
+
+fn raft_options(config: &Config, host: &Arc<ShardHost>) -> anyhow::Result<NodeOptions> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("creating {}", config.data_dir.display()))?;
+    let nodes = config.founders().into_iter().map(|node| cluster::Node {
+        id: NodeId::new(node.id),
+        rpc_address: node.rpc_address,
+        resp_address: node.resp_address,
+        http_address: node.http_address,
+        state: cluster::NodeState::Active,
+    });
+    Ok(NodeOptions {
+        node_id: NodeId::new(config.node_id),
+        role: match config.role {
+            Role::Replica => rivermark_raft::Role::Replica,
+            Role::Router => rivermark_raft::Role::Router,
+        },
+        fs: Arc::new(OsFileSystem),
+        data_dir: config.data_dir.clone(),
+        clock: Arc::new(SystemClock),
+        dialer: Arc::new(TcpDialer),
+        initial: InitialCluster {
+            nodes: nodes.collect(),
+            shards: config.shards,
+            replication: config.founding_replication(),
+        },
+        timing: Timing {
+            heartbeat_ms: config.heartbeat_ms,
+            election_min_ms: config.election_min_ms,
+            election_max_ms: config.election_max_ms,
+        },
+        log: rivermark_raft_log::Options::default(),
+        snapshot_log_bytes: config.snapshot_log_mib * MIB,
+        effect_sink: Arc::clone(host) as _,
+        cache: open_cache(config),
+    })
+}
+
+/// The cache only saves time: a node starts without it just as well.
+fn open_cache(config: &Config) -> Option<Arc<Cache>> {
+    match Cache::open(&config.data_dir.join(CACHE_FOLDER)) {
+        Ok(cache) => Some(Arc::new(cache)),
+        Err(error) => {
+            tracing::warn!(%error, "starting without the cache");
+            None
+        }
+    }
+}
+
+fn shard_clients(
+    config: &Config,
+    raft: &Arc<RaftNode>,
+    host: &Arc<ShardHost>,
+    counters: Arc<Counters>,
+) -> Arc<ShardClients> {
+    let local = raft.node_id();
+    let topology = raft.topology();
+    let (for_links, peers) = (topology.clone(), raft.peers());
+    let links = Links::new(
+        LinkOptions {
+            node: local,
+            cluster_id: Box::new(move || for_links.borrow().cluster_id()),
+            channel: Box::new(move |node| peers.channel(node)),
+        },
+        Arc::clone(&counters),
+    );
+    let (of_leader, of_leaders) = (Arc::clone(raft), Arc::clone(raft));
+    let (host, known) = (Arc::clone(host), topology.clone());
+    let directory = Directory {
+        replicas: Box::new(move |shard: ShardId| topology.borrow().replicas(shard).to_vec()),
+        leader: Box::new(move |shard| of_leader.leader_of(shard)),
+        leaders: Box::new(move |shard| {
+            let leadership = of_leaders.replica(shard)?.leadership();
+            Some(WatchStream::new(leadership).map(|leadership| leadership.leader).boxed())
+        }),
+        endpoint: Box::new(move |node| {
+            if node == local {
+                return Some(Arc::clone(&host) as Arc<dyn LeaderEndpoint>);
+            }
+            known.borrow().node(node)?;
+            Some(links.to(node) as Arc<dyn LeaderEndpoint>)
+        }),
+    };
+    let options = ClientOptions { retry_ms_max: config.retry_ms_max, ..ClientOptions::default() };
+    ShardClients::new(directory, raft.session_seed(), options, counters)
+}
+
+async fn serve_rpc(node: Arc<Node>, listener: TcpListener, closing: CancellationToken) {
+    let (for_cluster, for_status) = (node.watch_topology(), Arc::downgrade(&node));
+    let peer = PeerService::new(
+        Arc::clone(&node.host) as _,
+        PeerOptions {
+            node: node.id(),
+            cluster_id: Box::new(move || for_cluster.borrow().cluster_id()),
+            status: Box::new(move || {
+                let node = for_status.upgrade();
+                let told = |node: Arc<Node>| {
+                    status::local(&node.raft, node.started.elapsed(), node.clients.count())
+                };
+                node.map(told).unwrap_or_default()
+            }),
+        },
+    );
+    let served = tonic::transport::Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(1)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(2)))
+        .initial_stream_window_size(Some(8 * 1024 * 1024))
+        .initial_connection_window_size(Some(16 * 1024 * 1024))
+        .add_routes(node.raft.grpc_routes())
+        .add_service(peer)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), closing.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the listener of the other nodes ended");
+    }
+}
+
+async fn keep_metrics(stopping: CancellationToken) {
+    let mut ticks = tokio::time::interval(METRICS_UPKEEP_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => metrics::upkeep(),
+            () = stopping.cancelled() => return,
+        }
+    }
+}
