@@ -1,6 +1,7 @@
 //! The machine's rules that are about more than one command: sessions, transactions, expiry, waiting,
 //! scanning, snapshots.
 
+mod blocks;
 mod expiry;
 mod sessions;
 mod snapshots;
