@@ -54,7 +54,7 @@ impl Default for ClientOptions {
 /// The clients of all shards. Cheap to share; one a node.
 pub struct ShardClients {
     directory: Arc<Directory>,
-    sessions: Arc<SessionIds>,
+    session_seed: u64,
     options: ClientOptions,
     counters: Arc<Counters>,
     shards: RwLock<BTreeMap<ShardId, Arc<ShardClient>>>,
@@ -67,7 +67,8 @@ struct ShardClient {
 
 impl ShardClients {
     /// Clients that find leaders in `directory`. `session_seed` must never have been used before by any
-    /// node of the cluster; the numbers that follow it belong to this node too.
+    /// node of the cluster; the numbers that follow it belong to this node too. Each shard counts its
+    /// sessions from there.
     pub fn new(
         directory: Directory,
         session_seed: u64,
@@ -76,7 +77,7 @@ impl ShardClients {
     ) -> Arc<Self> {
         Arc::new(Self {
             directory: Arc::new(directory),
-            sessions: Arc::new(SessionIds::new(session_seed)),
+            session_seed,
             options,
             counters,
             shards: RwLock::default(),
@@ -132,7 +133,7 @@ impl ShardClients {
                 Arc::new(LeaderTracker::new(shard, Arc::clone(&self.directory), Arc::clone(&self.counters)));
             let session = Session::start(
                 Arc::clone(&tracker),
-                Arc::clone(&self.sessions),
+                SessionIds::new(self.session_seed),
                 self.options,
                 Arc::clone(&self.counters),
             );

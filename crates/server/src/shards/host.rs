@@ -97,7 +97,8 @@ impl LeaderEndpoint for ShardHost {
             let replica = replica?;
             replica.read_barrier().await?;
             let now = replica.now();
-            Ok(replica.with_machine(|machine| queries.iter().map(|query| machine.query(now, query)).collect()))
+            Ok(replica
+                .with_machine(|machine| queries.iter().map(|query| machine.query(now, query)).collect()))
         })
     }
 
@@ -355,8 +356,7 @@ impl MachineView for View<'_> {
     }
 
     fn deliverable(&self, key: &StreamKey, group: &GroupName, _enough: u64) -> Option<u64> {
-        let condition =
-            rivermark_stream::WaitCondition::Group { key: key.clone(), group: group.clone() };
+        let condition = rivermark_stream::WaitCondition::Group { key: key.clone(), group: group.clone() };
         match self.machine.readiness(self.now, &condition) {
             Readiness::Wait => Some(0),
             // Ready with nothing to be had: key or group is gone.

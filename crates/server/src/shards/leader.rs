@@ -24,7 +24,7 @@ pub struct Directory {
     pub replicas: Box<dyn Fn(ShardId) -> Vec<NodeId> + Send + Sync>,
     /// The best guess who leads a shard.
     pub leader: Box<dyn Fn(ShardId) -> Option<NodeId> + Send + Sync>,
-    /// The leaders a local replica sees come and go; `None` if the shard has no replica here.
+    /// The leaders of a shard as this node sees or hears of them come and go; `None` if it does not.
     pub leaders: Box<dyn Fn(ShardId) -> Option<BoxStream<'static, Option<NodeId>>> + Send + Sync>,
     /// The way to a node; `None` if the topology does not know it.
     pub endpoint: Box<dyn Fn(NodeId) -> Option<Arc<dyn LeaderEndpoint>> + Send + Sync>,

@@ -28,8 +28,8 @@ use tonic::{Status, Streaming};
 
 use super::counters::Counters;
 use super::endpoint::{
-    LeaderEndpoint, Notice, Place, ProposeAnswer, QueryAnswer, Refusal, WaitCondition, WaitControl, WaitEvent,
-    WaiterId,
+    LeaderEndpoint, Notice, Place, ProposeAnswer, QueryAnswer, Refusal, WaitCondition, WaitControl,
+    WaitEvent, WaiterId,
 };
 use super::messages;
 
@@ -181,7 +181,12 @@ impl WaitControl for LinkControl {
     fn cancel(&self, waiter: WaiterId) {
         let mut state = self.shared.state.lock();
         if state.pending.remove(&waiter.0).is_some_and(|pending| pending.taken) {
-            self.shared.enqueue(&mut state, self.shard, waiter.0, wire::request::Verb::Cancel(wire::Cancel {}));
+            self.shared.enqueue(
+                &mut state,
+                self.shard,
+                waiter.0,
+                wire::request::Verb::Cancel(wire::Cancel {}),
+            );
         } else {
             state.outgoing.retain(|request| request.tag != waiter.0);
         }
@@ -399,7 +404,9 @@ impl LinkTask {
                 () = self.closed() => return "no longer needed".to_owned(),
             };
             match message {
-                Ok(Some(response)) => response.answers.into_iter().for_each(|answer| self.shared.answered(answer)),
+                Ok(Some(response)) => {
+                    response.answers.into_iter().for_each(|answer| self.shared.answered(answer))
+                }
                 Ok(None) => return "the peer ended it".to_owned(),
                 Err(status) => return status.to_string(),
             }

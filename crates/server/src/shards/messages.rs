@@ -33,7 +33,9 @@ pub(super) fn refusal_to_wire(refusal: Refusal) -> wire::Refusal {
         Refusal::NotLeader { leader } => (Reason::NotLeader, leader),
         Refusal::Overloaded => (Reason::Overloaded, None),
         Refusal::ShuttingDown => (Reason::ShuttingDown, None),
-        Refusal::Unreachable | Refusal::OutcomeUnknown | Refusal::LinkBroken => (Reason::OutcomeUnknown, None),
+        Refusal::Unreachable | Refusal::OutcomeUnknown | Refusal::LinkBroken => {
+            (Reason::OutcomeUnknown, None)
+        }
     };
     wire::Refusal { reason: reason.into(), leader: leader_to_wire(leader) }
 }

@@ -5,18 +5,22 @@
 //! and its caller answered (design P2, P4). Queries are retried freely; waits of blocked readers are
 //! registered again wherever the shard's leader goes.
 //!
-//! The **leader half** (`ShardHost`) runs where replicas are: it proposes, reads behind the barrier, and
+//! The **leader half** ([`ShardHost`]) runs where replicas are: it proposes, reads behind the barrier, and
 //! keeps blocked readers in FIFO queues ([`waiters`]).
 //!
 //! Between the two stands [`LeaderEndpoint`], with two implementors: the host itself for shards led here,
-//! and `PeerLink` for shards led elsewhere, whose other end (`PeerService`) calls the host there.
+//! and [`PeerLink`] for shards led elsewhere, whose other end ([`PeerService`]) calls the host there.
 //!
 //! Nothing here parses RESP or routes keys; a caller brings the shard and typed commands.
 
 pub mod client;
 pub mod counters;
 pub mod endpoint;
+pub mod host;
 pub mod leader;
+pub mod link;
+mod messages;
+pub mod peer;
 mod queries;
 mod session;
 pub mod waiters;
@@ -26,5 +30,11 @@ mod window;
 pub use client::{ClientOptions, ShardClients, Submitted, Unavailable};
 pub use counters::Counters;
 pub use endpoint::{GroupWait, LeaderEndpoint, WaitCondition};
+pub use host::ShardHost;
 pub use leader::Directory;
+pub use link::{Links, PeerLink};
+pub use peer::PeerService;
 pub use waits::{Wait, Wake};
+
+#[cfg(test)]
+mod tests;

@@ -87,7 +87,10 @@ impl Peer for PeerService {
         Ok(Response::new(Answers { outbox }))
     }
 
-    async fn status(&self, _: Request<wire::StatusRequest>) -> Result<Response<wire::StatusResponse>, Status> {
+    async fn status(
+        &self,
+        _: Request<wire::StatusRequest>,
+    ) -> Result<Response<wire::StatusResponse>, Status> {
         Ok(Response::new((self.options.status)()))
     }
 }

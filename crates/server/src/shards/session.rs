@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,15 +35,16 @@ pub(super) const SILENCE_SUSPECT: Duration = Duration::from_millis(500);
 const REFRESH: Duration = Duration::from_millis(SESSION_REFRESH_MS);
 
 /// Gives out session ids that no other incarnation of any node gives out.
-pub(super) struct SessionIds(AtomicU64);
+pub(super) struct SessionIds(u64);
 
 impl SessionIds {
     pub(super) fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
+        Self(seed)
     }
 
-    fn next(&self) -> SessionId {
-        SessionId::new(self.0.fetch_add(1, Ordering::Relaxed))
+    fn next(&mut self) -> SessionId {
+        self.0 += 1;
+        SessionId::new(self.0)
     }
 }
 
@@ -77,7 +77,7 @@ struct Queue {
 impl Session {
     pub(super) fn start(
         tracker: Arc<LeaderTracker>,
-        ids: Arc<SessionIds>,
+        ids: SessionIds,
         options: ClientOptions,
         counters: Arc<Counters>,
     ) -> Self {
@@ -215,7 +215,7 @@ type Answered = BoxFuture<'static, (Attempt, ProposeAnswer)>;
 
 struct Task {
     tracker: Arc<LeaderTracker>,
-    ids: Arc<SessionIds>,
+    ids: SessionIds,
     intake: Arc<Intake>,
     counters: Arc<Counters>,
     window: Window<Reply>,
@@ -224,8 +224,10 @@ struct Task {
     under_way: FuturesUnordered<Answered>,
     /// Changes of the belief who leads, ours included.
     believed: watch::Receiver<Option<NodeId>>,
-    /// What a replica on this node sees.
+    /// The leaders this node's replicas see, or hear of from other nodes.
     local_leaders: Option<BoxStream<'static, Option<NodeId>>>,
+    /// The last of them.
+    told: Option<NodeId>,
     /// An inquiry about a silent leader.
     inquiry: Option<BoxFuture<'static, ()>>,
     /// When the window last sent or got something.
@@ -246,7 +248,7 @@ enum Happened {
 impl Task {
     fn new(
         tracker: Arc<LeaderTracker>,
-        ids: Arc<SessionIds>,
+        mut ids: SessionIds,
         intake: Arc<Intake>,
         counters: Arc<Counters>,
     ) -> Self {
@@ -259,6 +261,7 @@ impl Task {
             under_way: FuturesUnordered::new(),
             believed: tracker.subscribe(),
             local_leaders: tracker.local_leaders(),
+            told: None,
             inquiry: None,
             active: now,
             alarm: Box::pin(tokio::time::sleep_until(now + REFRESH)),
@@ -281,9 +284,7 @@ impl Task {
                     }
                 }
                 Happened::Filled => {}
-                Happened::LocalLeader(Some(leader)) => {
-                    leader.into_iter().for_each(|leader| self.learned(leader))
-                }
+                Happened::LocalLeader(Some(leader)) => self.told(leader),
                 Happened::LocalLeader(None) => self.local_leaders = None,
                 Happened::Believed => {
                     let believed = *self.believed.borrow_and_update();
@@ -391,10 +392,15 @@ impl Task {
         }
     }
 
-    /// A local replica's word; others of this node want to know it too.
-    fn learned(&mut self, leader: NodeId) {
-        self.tracker.learned(leader);
-        self.led_by(leader);
+    /// Others of this node want to know it too. What is said again is no news, and may be outdated.
+    fn told(&mut self, leader: Option<NodeId>) {
+        if std::mem::replace(&mut self.told, leader) == leader {
+            return;
+        }
+        if let Some(leader) = leader {
+            self.tracker.learned(leader);
+            self.led_by(leader);
+        }
     }
 
     /// Goes to the leader at once if it is another than the one asked, and does not wait for that one.
@@ -450,7 +456,8 @@ impl Task {
         if self.window.oldest().is_none_or(|oldest| oldest > limit) {
             return;
         }
-        let (not_applied, unknown) = self.window.expire(limit, || self.ids.next());
+        let (ids, window) = (&mut self.ids, &mut self.window);
+        let (not_applied, unknown) = window.expire(limit, || ids.next());
         self.fail(not_applied, Unavailable::NoLeader);
         self.fail(unknown, Unavailable::OutcomeUnknown);
         let queued = self.intake.take_expired(limit);

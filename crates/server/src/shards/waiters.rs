@@ -103,7 +103,12 @@ impl Waiters {
     }
 
     /// The reader is served or gone. Answers who wakes by what it held.
-    pub fn cancel(&mut self, id: WaiterId, machine: &impl MachineView, grant_until: Instant) -> Vec<WaiterId> {
+    pub fn cancel(
+        &mut self,
+        id: WaiterId,
+        machine: &impl MachineView,
+        grant_until: Instant,
+    ) -> Vec<WaiterId> {
         self.release(id);
         self.dequeue(id);
         let Some(Waiter { condition: WaitCondition::Group(wait), .. }) = self.waiters.remove(&id) else {
@@ -154,7 +159,12 @@ impl Waiters {
     }
 
     /// Frees what overdue readers hold. Answers who wakes by it.
-    pub fn expire(&mut self, now: Instant, machine: &impl MachineView, grant_until: Instant) -> Vec<WaiterId> {
+    pub fn expire(
+        &mut self,
+        now: Instant,
+        machine: &impl MachineView,
+        grant_until: Instant,
+    ) -> Vec<WaiterId> {
         let mut woken = Vec::new();
         while let Some((until, id)) = self.overdue.first().copied().filter(|(until, _)| *until <= now) {
             self.overdue.remove(&(until, id));
