@@ -11,6 +11,7 @@ use rivermark_types::limits::DATABASES;
 use rivermark_types::{DatabaseIndex, KeyPosition, StreamKey, UnixMillis};
 
 use crate::chunk_map::ChunkMap;
+use crate::command::MissingKey;
 use crate::stream::Stream;
 
 /// Keys of one database.
@@ -66,6 +67,20 @@ impl Keyspace {
     pub fn get_mut(&mut self, key: &StreamKey) -> Option<StreamMut<'_>> {
         let stream = Arc::make_mut(self.streams.get_mut(key)?);
         Some(StreamMut { stream, version: &mut self.version })
+    }
+
+    /// Lets `act` change the stream of a key, looked up only once if it is there; `None` if it is missing and
+    /// stays so.
+    pub fn change<T>(
+        &mut self,
+        key: &StreamKey,
+        missing_key: MissingKey,
+        act: impl FnOnce(StreamMut<'_>) -> T,
+    ) -> Option<T> {
+        if let Some(stream) = self.get_mut(key) {
+            return Some(act(stream));
+        }
+        (missing_key == MissingKey::Create).then(|| act(self.get_or_create(key)))
     }
 
     /// The stream of a key; an empty one, under a version of its own, if the key was missing.

@@ -1,29 +1,27 @@
 //! XADD.
 
 use super::Change;
-use crate::command::{MissingKey, XAdd};
+use crate::command::XAdd;
+use crate::keyspace::StreamMut;
 use crate::outcome::Outcome;
 use crate::trim::trim;
 
 /// Adds an entry, then trims; the new entry itself may go (`MAXLEN 0`).
 pub(super) fn apply(change: &mut Change<'_>, command: &XAdd) -> Outcome {
-    // A missing key refuses no id the grammar lets through, so none is left behind empty.
-    let mut stream = match command.missing_key {
-        MissingKey::Create => change.keyspace.get_or_create(&command.key),
-        MissingKey::Keep => match change.keyspace.get_mut(&command.key) {
-            Some(stream) => stream,
-            None => return Outcome::Nil,
-        },
-    };
-    match stream.add(command.id, &command.fields, change.stamp, change.settings) {
-        Err(rejection) => Outcome::Rejected(rejection),
-        Ok(id) => {
-            if let Some(wanted) = &command.trim {
-                trim(&mut stream, wanted, change.settings);
-            }
-            stream.touch();
-            change.effects.entry_added(&command.key);
-            Outcome::EntryId(id)
+    let Change { keyspace, settings, effects, stamp } = change;
+    // A new stream refuses no id the grammar lets through, so none is left behind empty.
+    let added = keyspace.change(&command.key, command.missing_key, |mut stream: StreamMut<'_>| {
+        let id = stream.add(command.id, &command.fields, *stamp, settings)?;
+        if let Some(wanted) = &command.trim {
+            trim(&mut stream, wanted, settings);
         }
+        stream.touch();
+        effects.entry_added(&command.key);
+        Ok(id)
+    });
+    match added {
+        None => Outcome::Nil,
+        Some(Ok(id)) => Outcome::EntryId(id),
+        Some(Err(rejection)) => Outcome::Rejected(rejection),
     }
 }

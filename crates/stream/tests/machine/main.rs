@@ -15,7 +15,7 @@ use rivermark_stream::{Applied, Batch, Command, Fields, Machine, Outcome, Part, 
 use rivermark_types::{ConsumerName, DatabaseIndex, EntryId, GroupName, SessionId, StreamKey, UnixMillis};
 
 fn key(name: &'static str) -> StreamKey {
-    StreamKey::new(DatabaseIndex::new(0).unwrap(), Bytes::from_static(name.as_bytes()))
+    StreamKey::new(DatabaseIndex::new(0).expect("database 0 exists"), Bytes::from_static(name.as_bytes()))
 }
 
 fn group(name: &'static str) -> GroupName {
