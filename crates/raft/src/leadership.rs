@@ -55,7 +55,9 @@ impl LeadershipTask {
                 _ = self.stopping.wait_for(|stopping| *stopping) => break,
             }
         }
-        self.publish(Leadership { is_local_leader: false, leader: None, ..*self.leadership.borrow() });
+        // Looked at before: publishing while the borrow lives would wait for itself.
+        let term = self.leadership.borrow().term;
+        self.publish(Leadership { term, leader: None, is_local_leader: false });
         if !*self.stopping.borrow() {
             let reason = match &self.raft.metrics().borrow_watched().running_state {
                 Ok(()) => "the consensus engine ended".to_owned(),
