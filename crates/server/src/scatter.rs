@@ -6,6 +6,10 @@ use rivermark_stream::scatter::{Scattered, scatter_command, scatter_query};
 use rivermark_stream::{Command, Query};
 use rivermark_types::{ShardId, Slot};
 
+/// Stands in for the list of all shards where keys alone decide: the list is made for the few requests that
+/// name no key.
+const BY_KEY: [ShardId; 1] = [ShardId::METADATA];
+
 /// The shard that owns a slot.
 ///
 /// # Errors
@@ -25,10 +29,10 @@ pub fn stream_shards(topology: &Topology) -> Vec<ShardId> {
 /// The cluster has no slots yet.
 pub fn command(topology: &Topology, command: Command) -> Result<Scattered<Command>, ReplyError> {
     check_bootstrapped(topology)?;
-    // Only what names no key goes by the list of all shards.
-    let named = command.keys().next().is_some();
-    let shards = if named { Vec::new() } else { stream_shards(topology) };
-    scatter_command(command, &shards, owner(topology)).map_err(|_| ReplyError::CrossShard)
+    if command.keys().next().is_some() {
+        return scatter_command(command, &BY_KEY, owner(topology)).map_err(|_| ReplyError::CrossShard);
+    }
+    scatter_command(command, &stream_shards(topology), owner(topology)).map_err(|_| ReplyError::CrossShard)
 }
 
 /// Routes a query.
@@ -37,9 +41,10 @@ pub fn command(topology: &Topology, command: Command) -> Result<Scattered<Comman
 /// The cluster has no slots yet.
 pub fn query(topology: &Topology, query: Query) -> Result<Scattered<Query>, ReplyError> {
     check_bootstrapped(topology)?;
-    let named = query.keys().next().is_some();
-    let shards = if named { Vec::new() } else { stream_shards(topology) };
-    Ok(scatter_query(query, &shards, owner(topology)))
+    if query.keys().next().is_some() {
+        return Ok(scatter_query(query, &BY_KEY, owner(topology)));
+    }
+    Ok(scatter_query(query, &stream_shards(topology), owner(topology)))
 }
 
 fn check_bootstrapped(topology: &Topology) -> Result<(), ReplyError> {
