@@ -260,12 +260,17 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
             });
         }
         Box::pin(async move {
-            let mut target = Some(self.target());
+            // Taken before the stream is opened: the engine waits out its backoff in here, and would try
+            // again without pause if opening failed before.
+            let Some(first) = input.next().await else {
+                return Ok(Box::pin(stream::empty()) as BoxStream<'s, _>);
+            };
+            let first = convert::append_to_wire(first, Some(self.target()));
             // The engine waits for the input to be dropped before it opens another stream: end it when
             // the responses are dropped, not when the connection gets to know.
             let (ended_with_responses, ended) = oneshot::channel::<std::convert::Infallible>();
-            let requests =
-                input.map(move |request| convert::append_to_wire(request, target.take())).take_until(ended);
+            let rest = input.map(|request| convert::append_to_wire(request, None)).take_until(ended);
+            let requests = stream::once(std::future::ready(first)).chain(rest);
             let responses = self.open_append_stream(requests, ttl).await?;
             let state = (responses, self, ended_with_responses);
             let results = stream::unfold(Some(state), |state| async move {
@@ -360,6 +365,7 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
             target: Some(self.target()),
             from_leader: Some(convert::vote_to_wire(request.from_leader())),
             last: request.last_log_id().copied().map(convert::log_id_to_wire),
+            successor: *request.to_node_id(),
         };
         let mut client = self.control()?;
         let call = client.transfer_leader(request);

@@ -22,6 +22,7 @@ use crate::apply::Audience;
 use crate::balance;
 use crate::error::{FatalError, ProposeError, ReplicaError, StartError};
 use crate::leaders::Leaders;
+use crate::membership::Readmission;
 use crate::network::Network;
 use crate::options::{InitialCluster, NodeOptions, Role, Timing};
 use crate::reconcile;
@@ -146,6 +147,11 @@ impl RaftNode {
     /// What stood in the way when time ran out.
     pub async fn propose_metadata(&self, command: Command) -> Result<Outcome, ProposeError> {
         self.shared.propose_metadata(&command).await
+    }
+
+    /// [`Replica::readmit`] for all shards hosted here, the metadata shard included.
+    pub fn readmit(&self, readmission: Readmission) {
+        self.shared.all_replicas().iter().for_each(|replica| replica.readmit(readmission));
     }
 
     /// One line a replica, for metrics, health and the console.

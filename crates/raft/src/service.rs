@@ -155,7 +155,7 @@ impl RaftCalls for Service {
         let replica = self.replica(request.target)?;
         let from = convert::vote_from_wire(request.from_leader)?;
         let last = request.last.map(convert::log_id_from_wire);
-        let request = TransferLeaderRequest::new(from, self.0.node_id.get(), last);
+        let request = TransferLeaderRequest::new(from, request.successor, last);
         let response = replica.raft.handle_transfer_leader(request).await.map_err(engine_gone)?;
         Ok(Response::new(convert::transfer_response_to_wire(response)))
     }
