@@ -10,7 +10,7 @@ use rivermark_types::{
 
 use super::wire::Wire;
 use super::*;
-use crate::batch::{Batch, Part};
+use crate::batch::{Batch, Part, PartOutcome};
 use crate::command::*;
 use crate::fields::{Entries, EntriesBuilder, Fields};
 use crate::outcome;

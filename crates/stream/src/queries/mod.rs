@@ -1,57 +1,10 @@
 //! Reads: what each query answers, one file a query or family.
 
+mod answer;
 mod keys;
 mod xinfo;
 mod xpending;
 mod xrange;
 mod xread;
 
-use rivermark_types::{StreamKey, UnixMillis};
-
-use crate::commands::integer;
-use crate::keyspace::Keyspace;
-use crate::outcome::Outcome;
-use crate::query::Query;
-use crate::stream::Stream;
-
-/// The shard as of a moment: a key whose deadline has come is missing.
-pub(crate) struct View<'a> {
-    pub keyspace: &'a Keyspace,
-    pub now: UnixMillis,
-}
-
-impl<'a> View<'a> {
-    pub fn get(&self, key: &StreamKey) -> Option<&'a Stream> {
-        self.keyspace.get(key).filter(|stream| self.is_alive(stream))
-    }
-
-    pub fn is_alive(&self, stream: &Stream) -> bool {
-        stream.deadline.is_none_or(|deadline| deadline > self.now)
-    }
-}
-
-/// Answers one query.
-pub(crate) fn answer(view: &View<'_>, query: &Query) -> Outcome {
-    match query {
-        Query::XLen(key) => integer(view.get(key).map_or(0, Stream::length)),
-        Query::XRange(arguments) => xrange::answer(view, arguments),
-        Query::XRead(arguments) => xread::answer(view, arguments),
-        Query::XPendingSummary(arguments) => xpending::summary(view, arguments),
-        Query::XPendingRange(arguments) => xpending::range(view, arguments),
-        Query::XInfoStream(key) => xinfo::stream(view, key),
-        Query::XInfoStreamFull(arguments) => xinfo::stream_full(view, arguments),
-        Query::XInfoGroups(key) => xinfo::groups(view, key),
-        Query::XInfoConsumers(arguments) => xinfo::consumers(view, arguments),
-        Query::GroupsExist(arguments) => xread::groups_exist(view, arguments),
-        Query::Exists(keys) => keys::exists(view, keys),
-        Query::KeyType(key) => keys::key_type(view, key),
-        Query::TimeToLive(arguments) => keys::time_to_live(view, arguments),
-        Query::Keys(arguments) => keys::keys(view, arguments),
-        Query::Scan(arguments) => keys::scan(view, arguments),
-        Query::KeyCount(database) => keys::key_count(view, *database),
-        Query::KeyspaceCounts => keys::keyspace_counts(view),
-        Query::CountKeysInSlot(slot) => keys::count_in_slot(view, *slot),
-        Query::KeysInSlot(arguments) => keys::keys_in_slot(view, arguments),
-        Query::KeyVersions(keys) => keys::versions(view, keys),
-    }
-}
+pub(crate) use answer::{View, answer};
