@@ -176,6 +176,10 @@ impl Cluster {
             let _ = child.kill();
             let _ = child.wait();
         }
+        // A killed process holds its ports until the kernel has taken it apart.
+        self.wait_until("the nodes are gone", |cluster| {
+            cluster.pids.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+        });
     }
 
     /// Where the nodes keep their data.
