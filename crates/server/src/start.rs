@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use futures_util::StreamExt;
 use rivermark_cluster as cluster;
 use rivermark_fs::OsFileSystem;
 use rivermark_raft::{InitialCluster, NodeOptions, RaftNode, TcpDialer, Timing};
 use rivermark_store::Cache;
-use rivermark_types::{NodeId, ShardId};
+use rivermark_types::NodeId;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
+use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,11 +18,8 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Role};
 use crate::net::listener::{accept, listen};
 use crate::node::Node;
-use crate::shards::link::LinkOptions;
 use crate::shards::peer::PeerOptions;
-use crate::shards::{
-    ClientOptions, Counters, Directory, LeaderEndpoint, Links, PeerService, ShardClients, ShardHost,
-};
+use crate::shards::{ClientOptions, Counters, PeerService, ShardClients, ShardHost};
 use crate::shutdown::{self, Ended};
 use crate::{http, metrics, settings, status};
 
@@ -58,7 +54,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let counters = Arc::new(Counters::default());
     let host = ShardHost::new(Arc::clone(&counters));
     let raft = RaftNode::start(raft_options(&config, &host)?).await.context("starting the replicas")?;
-    host.attach(Arc::clone(&raft));
+    host.attach(&raft);
     let clients = shard_clients(&config, &raft, &host, counters);
     let node = Node::new(config, Arc::clone(&raft), Arc::clone(&host), clients);
 
@@ -155,36 +151,8 @@ fn shard_clients(
     host: &Arc<ShardHost>,
     counters: Arc<Counters>,
 ) -> Arc<ShardClients> {
-    let local = raft.node_id();
-    let topology = raft.topology();
-    let (for_links, peers) = (topology.clone(), raft.peers());
-    let links = Links::new(
-        LinkOptions {
-            node: local,
-            cluster_id: Box::new(move || for_links.borrow().cluster_id()),
-            channel: Box::new(move |node| peers.channel(node)),
-        },
-        Arc::clone(&counters),
-    );
-    let (of_leader, of_leaders) = (Arc::clone(raft), Arc::clone(raft));
-    let (host, known) = (Arc::clone(host), topology.clone());
-    let directory = Directory {
-        replicas: Box::new(move |shard: ShardId| topology.borrow().replicas(shard).to_vec()),
-        leader: Box::new(move |shard| of_leader.leader_of(shard)),
-        leaders: Box::new(move |shard| {
-            let leadership = of_leaders.replica(shard)?.leadership();
-            Some(WatchStream::new(leadership).map(|leadership| leadership.leader).boxed())
-        }),
-        endpoint: Box::new(move |node| {
-            if node == local {
-                return Some(Arc::clone(&host) as Arc<dyn LeaderEndpoint>);
-            }
-            known.borrow().node(node)?;
-            Some(links.to(node) as Arc<dyn LeaderEndpoint>)
-        }),
-    };
     let options = ClientOptions { retry_ms_max: config.retry_ms_max, ..ClientOptions::default() };
-    ShardClients::new(directory, raft.session_seed(), options, counters)
+    ShardClients::of_node(raft, host, options, counters)
 }
 
 async fn serve_rpc(node: Arc<Node>, listener: TcpListener, closing: CancellationToken) {

@@ -95,7 +95,7 @@ impl ShardClients {
     /// command, and may be dropped without taking the commands back. They are not atomic: others may come
     /// between them.
     pub fn submit(&self, shard: ShardId, commands: Vec<Command>) -> Submitted {
-        self.client(shard).session.submit(commands)
+        self.client(shard).session.submit(&commands)
     }
 
     /// Answers queries, all from one linearizable state of the shard that includes every command answered

@@ -30,7 +30,7 @@ const GRANT: Duration = Duration::from_millis(GRANT_MS_MAX);
 /// This node as a leader of shards.
 pub struct ShardHost {
     /// Set once the node has started; it needs the host as its effect sink first.
-    node: OnceLock<Arc<RaftNode>>,
+    node: OnceLock<Weak<RaftNode>>,
     rooms: RwLock<BTreeMap<ShardId, Arc<WaitingRoom>>>,
     counters: Arc<Counters>,
 }
@@ -45,8 +45,8 @@ impl ShardHost {
     ///
     /// # Panics
     /// If it has one already.
-    pub fn attach(&self, node: Arc<RaftNode>) {
-        assert!(self.node.set(node).is_ok(), "a host serves one node");
+    pub fn attach(&self, node: &Arc<RaftNode>) {
+        assert!(self.node.set(Arc::downgrade(node)).is_ok(), "a host serves one node");
     }
 
     /// Keys with blocked readers at this node's leaders, and those among them with readers of a group.
@@ -59,6 +59,7 @@ impl ShardHost {
 
     fn replica(&self, shard: ShardId) -> Result<Arc<Replica>, Refusal> {
         let node = self.node.get().ok_or(Refusal::NotLeader { leader: None })?;
+        let node = node.upgrade().ok_or(Refusal::ShuttingDown)?;
         node.replica(shard).ok_or_else(|| Refusal::NotLeader { leader: node.leader_of(shard) })
     }
 
@@ -123,7 +124,7 @@ impl LeaderEndpoint for ShardHost {
     }
 
     fn find_leader(&self, shard: ShardId) -> BoxFuture<'static, Option<NodeId>> {
-        let leader = self.node.get().and_then(|node| node.leader_of(shard));
+        let leader = self.node.get().and_then(Weak::upgrade).and_then(|node| node.leader_of(shard));
         Box::pin(std::future::ready(leader))
     }
 }

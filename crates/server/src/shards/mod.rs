@@ -16,7 +16,9 @@
 pub mod client;
 pub mod counters;
 pub mod endpoint;
+mod exchange;
 pub mod host;
+mod intake;
 pub mod leader;
 pub mod link;
 mod messages;
@@ -26,6 +28,7 @@ mod session;
 pub mod waiters;
 pub mod waits;
 mod window;
+mod wiring;
 
 pub use client::{ClientOptions, ShardClients, Submitted, Unavailable};
 pub use counters::Counters;

@@ -4,30 +4,26 @@
 //! The fast path has no timer and no channel of its own a command: a submission waits in [`Intake`], one
 //! wake-up of the task takes all that wait as one part. The decisions are those of `window`.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, FuturesUnordered};
-use parking_lot::Mutex;
-use rivermark_stream::{Command, Outcome, codec};
-use rivermark_types::limits::{
-    BATCH_BYTES_TARGET, BATCH_COMMANDS_MAX, BATCHES_IN_FLIGHT_MAX, COMMAND_BYTES_MAX, SESSION_REFRESH_MS,
-};
+use rivermark_stream::{Command, Outcome};
+use rivermark_types::limits::{BATCHES_IN_FLIGHT_MAX, SESSION_REFRESH_MS};
 use rivermark_types::{NodeId, SessionId};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
-use super::client::{ClientOptions, Replied, Reply, Submitted, Unavailable};
+use super::client::{ClientOptions, Reply, Submitted, Unavailable};
 use super::counters::Counters;
 use super::endpoint::{ProposeAnswer, Refusal};
+use super::intake::Intake;
 use super::leader::{LeaderTracker, Seeker};
-use super::window::{Attempt, Caller, Step, Submission, Window};
+use super::window::{Attempt, Caller, Step, Window};
 
 /// A leader that has not answered for so long is asked about at the other replicas.
 pub(super) const SILENCE_SUSPECT: Duration = Duration::from_millis(500);
@@ -51,27 +47,6 @@ impl SessionIds {
 /// The callers' handle of a shard's session. Dropping it ends the session's task.
 pub(super) struct Session {
     intake: Arc<Intake>,
-    counters: Arc<Counters>,
-}
-
-/// Where submissions wait for the task.
-struct Intake {
-    queue: Mutex<Queue>,
-    /// The task has something to take.
-    filled: Notify,
-    /// Callers in [`Session::room`] may look again.
-    drained: Notify,
-    options: ClientOptions,
-}
-
-#[derive(Default)]
-struct Queue {
-    submissions: VecDeque<Submission<Reply>>,
-    /// Unanswered, in flight included.
-    commands: u64,
-    /// Unanswered, in flight included.
-    bytes: u64,
-    closed: bool,
 }
 
 impl Session {
@@ -81,122 +56,26 @@ impl Session {
         options: ClientOptions,
         counters: Arc<Counters>,
     ) -> Self {
-        let intake = Arc::new(Intake {
-            queue: Mutex::default(),
-            filled: Notify::new(),
-            drained: Notify::new(),
-            options,
-        });
-        let task = Task::new(tracker, ids, Arc::clone(&intake), Arc::clone(&counters));
+        let intake = Arc::new(Intake::new(options, Arc::clone(&counters)));
+        let task = Task::new(tracker, ids, Arc::clone(&intake), options.patience(), counters);
         tokio::spawn(task.run());
-        Self { intake, counters }
+        Self { intake }
     }
 
+    /// Returns once the queue is below its bounds.
     pub(super) async fn room(&self) {
-        loop {
-            let drained = self.intake.drained.notified();
-            tokio::pin!(drained);
-            drained.as_mut().enable();
-            if self.intake.has_room() {
-                return;
-            }
-            drained.await;
-        }
+        self.intake.room().await;
     }
 
-    pub(super) fn submit(&self, commands: Vec<Command>) -> Submitted {
-        self.counters.commands.add(commands.len() as u64);
-        let Some(pieces) = encode_pieces(&commands) else {
-            return Submitted::failed(Unavailable::CommandTooLarge);
-        };
-        let since = Instant::now();
-        let mut replies: Vec<Replied> = Vec::new();
-        let mut queue = self.intake.queue.lock();
-        for (commands, count) in pieces {
-            let (caller, replied) = oneshot::channel();
-            replies.push(replied);
-            self.counters.queued_commands.add(u64::from(count));
-            self.counters.queued_bytes.add(commands.len() as u64);
-            queue.commands += u64::from(count);
-            queue.bytes += commands.len() as u64;
-            queue.submissions.push_back(Submission { commands, count, caller, since });
-        }
-        drop(queue);
-        self.intake.filled.notify_one();
-        let mut replies = replies.into_iter();
-        match replies.next() {
-            Some(first) => Submitted::queued(first, replies.collect()),
-            None => Submitted::done(),
-        }
+    /// Queues commands; the order of calls is their order in the session.
+    pub(super) fn submit(&self, commands: &[Command]) -> Submitted {
+        self.intake.submit(commands)
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.intake.queue.lock().closed = true;
-        self.intake.filled.notify_one();
-    }
-}
-
-/// Encodes commands into pieces that fit a part each; `None` if a command is too large for any.
-fn encode_pieces(commands: &[Command]) -> Option<Vec<(Bytes, u32)>> {
-    let mut pieces = Vec::with_capacity(1);
-    let (mut piece, mut count) = (Vec::new(), 0u32);
-    for command in commands {
-        let start = piece.len();
-        codec::encode_command(command, &mut piece);
-        if piece.len() - start > COMMAND_BYTES_MAX {
-            return None;
-        }
-        count += 1;
-        if count > 1 && piece.len() > BATCH_BYTES_TARGET {
-            let last = piece.split_off(start);
-            pieces.push((Bytes::from(piece), count - 1));
-            (piece, count) = (last, 1);
-        }
-        if count as usize == BATCH_COMMANDS_MAX {
-            pieces.push((Bytes::from(std::mem::take(&mut piece)), count));
-            count = 0;
-        }
-    }
-    if count > 0 {
-        pieces.push((Bytes::from(piece), count));
-    }
-    Some(pieces)
-}
-
-impl Intake {
-    fn has_room(&self) -> bool {
-        let queue = self.queue.lock();
-        queue.bytes < self.options.queue_bytes_max && queue.commands < self.options.queue_commands_max
-    }
-
-    /// What waits, up to one part.
-    fn take_part(&self) -> Vec<Submission<Reply>> {
-        let mut queue = self.queue.lock();
-        let (mut bytes, mut commands, mut taken) = (0, 0, 0);
-        for submission in &queue.submissions {
-            bytes += submission.commands.len();
-            commands += submission.count as usize;
-            if taken > 0 && (bytes > BATCH_BYTES_TARGET || commands > BATCH_COMMANDS_MAX) {
-                break;
-            }
-            taken += 1;
-        }
-        queue.submissions.drain(..taken).collect()
-    }
-
-    /// Submissions that wait since `limit` or longer.
-    fn take_expired(&self, limit: Instant) -> Vec<Caller<Reply>> {
-        let mut queue = self.queue.lock();
-        let expired = queue.submissions.iter().take_while(|submission| submission.since <= limit).count();
-        queue.submissions.drain(..expired).map(Caller::from).collect()
-    }
-}
-
-impl From<Submission<Reply>> for Caller<Reply> {
-    fn from(submission: Submission<Reply>) -> Self {
-        Self { count: submission.count, bytes: submission.commands.len() as u64, reply: submission.caller }
+        self.intake.close();
     }
 }
 
@@ -217,6 +96,7 @@ struct Task {
     tracker: Arc<LeaderTracker>,
     ids: SessionIds,
     intake: Arc<Intake>,
+    patience: Duration,
     counters: Arc<Counters>,
     window: Window<Reply>,
     seeker: Seeker,
@@ -250,6 +130,7 @@ impl Task {
         tracker: Arc<LeaderTracker>,
         mut ids: SessionIds,
         intake: Arc<Intake>,
+        patience: Duration,
         counters: Arc<Counters>,
     ) -> Self {
         counters.sessions.increase();
@@ -268,12 +149,13 @@ impl Task {
             tracker,
             ids,
             intake,
+            patience,
             counters,
         }
     }
 
     async fn run(mut self) {
-        while !self.intake.queue.lock().closed {
+        while !self.intake.is_closed() {
             self.send();
             self.set_alarm();
             match self.next().await {
@@ -303,7 +185,7 @@ impl Task {
     async fn next(&mut self) -> Happened {
         tokio::select! {
             Some((attempt, answer)) = self.under_way.next() => Happened::Answer(attempt, answer),
-            () = self.intake.filled.notified() => Happened::Filled,
+            () = self.intake.filled() => Happened::Filled,
             leader = next_of(&mut self.local_leaders) => Happened::LocalLeader(leader),
             Ok(()) = self.believed.changed() => Happened::Believed,
             () = done(&mut self.inquiry) => Happened::Inquired,
@@ -419,7 +301,7 @@ impl Task {
     fn set_alarm(&mut self) {
         let mut at = self.active + REFRESH;
         if let Some(oldest) = self.window.oldest() {
-            at = at.min(oldest + self.intake.options.patience());
+            at = at.min(oldest + self.patience);
         }
         if self.window.outstanding() > 0 && self.inquiry.is_none() {
             at = at.min(self.active + SILENCE_SUSPECT);
@@ -434,7 +316,7 @@ impl Task {
 
     fn alarm_rang(&mut self) {
         let now = Instant::now();
-        if let Some(limit) = now.checked_sub(self.intake.options.patience()) {
+        if let Some(limit) = now.checked_sub(self.patience) {
             self.expire(limit);
         }
         let silent_for = now - self.active;
@@ -468,12 +350,12 @@ impl Task {
         let (not_applied, unknown) = self.window.close();
         self.fail(not_applied, Unavailable::NoLeader);
         self.fail(unknown, Unavailable::OutcomeUnknown);
-        let queued = std::mem::take(&mut self.intake.queue.lock().submissions);
-        self.fail(queued.into_iter().map(Caller::from).collect(), Unavailable::NoLeader);
+        let queued = self.intake.take_all();
+        self.fail(queued, Unavailable::NoLeader);
     }
 
     fn deliver(&mut self, callers: Vec<Caller<Reply>>, mut outcomes: Vec<Outcome>) {
-        self.account(&callers);
+        self.intake.settle(&callers);
         let mut callers = callers.into_iter();
         let last = callers.next_back();
         let mut rest = outcomes.drain(..);
@@ -487,23 +369,10 @@ impl Task {
     }
 
     fn fail(&mut self, callers: Vec<Caller<Reply>>, error: Unavailable) {
-        self.account(&callers);
+        self.intake.settle(&callers);
         for caller in callers {
             let _ = caller.reply.send(Err(error));
         }
-    }
-
-    /// These are answered now: they make room.
-    fn account(&self, callers: &[Caller<Reply>]) {
-        let commands = callers.iter().map(|caller| u64::from(caller.count)).sum::<u64>();
-        let bytes = callers.iter().map(|caller| caller.bytes).sum::<u64>();
-        self.counters.queued_commands.subtract(commands);
-        self.counters.queued_bytes.subtract(bytes);
-        let mut queue = self.intake.queue.lock();
-        queue.commands -= commands;
-        queue.bytes -= bytes;
-        drop(queue);
-        self.intake.drained.notify_waiters();
     }
 }
 
