@@ -11,6 +11,7 @@
 //!
 //! What the machine holds is not durable by itself: it is rebuilt from the latest snapshot and the log.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,7 +22,7 @@ use openraft::{EntryPayload, OptionalSend, alias};
 use parking_lot::RwLock;
 use rivermark_cluster::Topology;
 use rivermark_store::SnapshotStore;
-use rivermark_types::{ShardId, UnixMillis};
+use rivermark_types::{NodeId, ShardId, UnixMillis};
 use tokio::sync::watch;
 
 use crate::leadership::Leadership;
@@ -75,14 +76,16 @@ impl MachineCell {
     }
 }
 
+/// Told each change of a shard's leadership or committed membership.
+pub(crate) type OnLeadership = Arc<dyn Fn(ShardId, &Leadership, &BTreeSet<NodeId>) + Send + Sync>;
+
 /// Who is told what was applied.
 #[derive(Clone)]
 pub(crate) struct Audience {
     pub(crate) effects: Arc<dyn EffectSink>,
     /// Told each topology of the metadata shard.
     pub(crate) topology: Arc<dyn Fn(Arc<Topology>) + Send + Sync>,
-    /// Told each change of a shard's leadership.
-    pub(crate) leadership: Arc<dyn Fn(ShardId, &Leadership) + Send + Sync>,
+    pub(crate) leadership: OnLeadership,
 }
 
 /// The engine's view of a shard's machine and snapshots.

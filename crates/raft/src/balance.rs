@@ -13,8 +13,8 @@ use rivermark_cluster::leader_targets;
 use rivermark_types::{NodeId, ShardId};
 use tokio::time::Instant;
 
-use crate::node::Shared;
 use crate::replica::Replica;
+use crate::shared::Shared;
 
 const INTERVAL: Duration = Duration::from_millis(250);
 /// How long nothing must have changed before a leader moves.

@@ -14,7 +14,7 @@ use rivermark_wire::raft::raft_client::RaftClient;
 use tokio::task::JoinHandle;
 
 use crate::leaders::KnownLeader;
-use crate::node::Shared;
+use crate::shared::Shared;
 
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(1);
@@ -82,7 +82,8 @@ async fn listen(shared: &Arc<Shared>, peer: NodeId) -> Result<(), tonic::Status>
         }
         let leaders = update.leaders.into_iter().map(|known| {
             let leader = NodeId::new(known.leader);
-            (ShardId::new(known.shard), KnownLeader { term: Term::new(known.term), leader })
+            let members = known.members.into_iter().map(NodeId::new).collect();
+            (ShardId::new(known.shard), KnownLeader { term: Term::new(known.term), leader, members })
         });
         shared.leaders.heard(leaders);
     }
@@ -117,6 +118,7 @@ impl Shared {
                     shard: shard.get(),
                     term: known.term.get(),
                     leader: known.leader.get(),
+                    members: known.members.iter().map(|node| node.get()).collect(),
                 })
                 .collect();
             drop(known);

@@ -1,7 +1,7 @@
 //! Who leads which shard, as far as this node knows: of its own replicas at first hand, of others from
 //! what their hosts say. Only ever a hint: a node that is asked and does not lead says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::Mutex;
 use rivermark_types::{NodeId, ShardId, Term};
@@ -10,10 +10,12 @@ use tokio::sync::watch;
 use crate::leadership::Leadership;
 
 /// A leader and the term it leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownLeader {
     pub(crate) term: Term,
     pub(crate) leader: NodeId,
+    /// The nodes of the committed membership, if the leader itself says so; else empty.
+    pub(crate) members: BTreeSet<NodeId>,
 }
 
 type Known = BTreeMap<ShardId, KnownLeader>;
@@ -40,11 +42,12 @@ impl Default for Leaders {
 }
 
 impl Leaders {
-    /// What a replica here knows.
-    pub(crate) fn observed(&self, shard: ShardId, leadership: &Leadership) {
-        let known = leadership.leader.map(|leader| KnownLeader { term: leadership.term, leader });
+    /// What a replica here knows, with the committed membership.
+    pub(crate) fn observed(&self, shard: ShardId, leadership: &Leadership, members: &BTreeSet<NodeId>) {
+        let members = if leadership.is_local_leader { members.clone() } else { BTreeSet::new() };
+        let known = leadership.leader.map(|leader| KnownLeader { term: leadership.term, leader, members });
         self.first_hand.send_if_modified(|leaders| {
-            let before = match known {
+            let before = match known.clone() {
                 Some(known) => leaders.insert(shard, known),
                 None => leaders.remove(&shard),
             };
@@ -64,7 +67,11 @@ impl Leaders {
         for (shard, known) in told {
             {
                 let mut hearsay = self.hearsay.lock();
-                if hearsay.get(&shard).is_some_and(|old| old.term > known.term) {
+                let is_old = |old: &KnownLeader| {
+                    old.term > known.term
+                        || old.term == known.term && known.members.is_empty() && !old.members.is_empty()
+                };
+                if hearsay.get(&shard).is_some_and(is_old) {
                     continue;
                 }
                 hearsay.insert(shard, known);
@@ -75,8 +82,8 @@ impl Leaders {
 
     fn settle(&self, shard: ShardId) {
         self.latest.send_if_modified(|latest| {
-            let own = self.first_hand.borrow().get(&shard).copied();
-            let told = self.hearsay.lock().get(&shard).copied();
+            let own = self.first_hand.borrow().get(&shard).cloned();
+            let told = self.hearsay.lock().get(&shard).cloned();
             let known = match (own, told) {
                 (Some(own), Some(told)) => Some(if told.term > own.term { told } else { own }),
                 (own, told) => own.or(told),
@@ -88,6 +95,13 @@ impl Leaders {
             };
             before != leader
         });
+    }
+
+    /// Whether the shard's leader, of this term or a later one, says that a node is no member.
+    pub(crate) fn is_dismissed(&self, shard: ShardId, term: Term, node: NodeId) -> bool {
+        self.hearsay.lock().get(&shard).is_some_and(|known| {
+            known.term >= term && !known.members.is_empty() && !known.members.contains(&node)
+        })
     }
 
     /// The leader of a shard as far as known.
@@ -111,7 +125,7 @@ mod tests {
     use super::*;
 
     fn known(term: u64, leader: u64) -> KnownLeader {
-        KnownLeader { term: Term::new(term), leader: NodeId::new(leader) }
+        KnownLeader { term: Term::new(term), leader: NodeId::new(leader), members: BTreeSet::new() }
     }
 
     #[test]
@@ -122,11 +136,27 @@ mod tests {
         leaders.heard([(shard, known(2, 1))].into_iter());
         assert_eq!(leaders.leader_of(shard), Some(NodeId::new(2)));
         let own = Leadership { term: Term::new(3), leader: Some(NodeId::new(3)), is_local_leader: true };
-        leaders.observed(shard, &own);
+        leaders.observed(shard, &own, &BTreeSet::new());
         assert_eq!(leaders.leader_of(shard), Some(NodeId::new(3)));
         leaders.heard([(shard, known(4, 1))].into_iter());
         assert_eq!(leaders.leader_of(shard), Some(NodeId::new(1)));
         leaders.forget(shard);
         assert_eq!(leaders.leader_of(shard), Some(NodeId::new(1)));
+    }
+
+    #[test]
+    fn only_the_leader_dismisses() {
+        let (leaders, shard) = (Leaders::default(), ShardId::new(1));
+        let dismissed = |term| leaders.is_dismissed(shard, Term::new(term), NodeId::new(3));
+        leaders.heard([(shard, known(3, 1))].into_iter());
+        assert!(!dismissed(3), "a follower does not know");
+        let members = [NodeId::new(1), NodeId::new(2)].into();
+        leaders.heard([(shard, KnownLeader { members, ..known(3, 1) })].into_iter());
+        leaders.heard([(shard, known(3, 1))].into_iter());
+        assert!(dismissed(3), "what a follower says afterwards takes nothing back");
+        assert!(!dismissed(4), "an earlier leader does not count");
+        let members = [NodeId::new(1), NodeId::new(3)].into();
+        leaders.heard([(shard, KnownLeader { members, ..known(4, 1) })].into_iter());
+        assert!(!dismissed(4));
     }
 }

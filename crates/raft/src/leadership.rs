@@ -1,5 +1,6 @@
 //! Who leads a shard, as this node knows it, and what follows from it here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use openraft::ServerState;
@@ -39,17 +40,20 @@ impl LeadershipTask {
     pub(crate) async fn run(mut self) {
         let mut metrics = self.raft.server_metrics();
         loop {
-            let leadership = {
+            let (leadership, members) = {
                 let metrics = metrics.borrow_and_update();
+                let membership = metrics.committed_membership_config.membership();
+                let members = membership.nodes().map(|(node, _)| NodeId::new(*node)).collect();
                 let is_local_leader =
                     metrics.state == ServerState::Leader && metrics.current_leader == Some(metrics.id);
-                Leadership {
+                let leadership = Leadership {
                     term: Term::new(metrics.vote.leader_id.term),
                     leader: metrics.current_leader.map(NodeId::new),
                     is_local_leader,
-                }
+                };
+                (leadership, members)
             };
-            self.publish(leadership);
+            self.publish(leadership, &members);
             tokio::select! {
                 changed = metrics.changed() => if changed.is_err() { break },
                 _ = self.stopping.wait_for(|stopping| *stopping) => break,
@@ -57,7 +61,7 @@ impl LeadershipTask {
         }
         // Looked at before: publishing while the borrow lives would wait for itself.
         let term = self.leadership.borrow().term;
-        self.publish(Leadership { term, leader: None, is_local_leader: false });
+        self.publish(Leadership { term, leader: None, is_local_leader: false }, &BTreeSet::new());
         if !*self.stopping.borrow() {
             let reason = match &self.raft.metrics().borrow_watched().running_state {
                 Ok(()) => "the consensus engine ended".to_owned(),
@@ -70,14 +74,14 @@ impl LeadershipTask {
 
     /// The flag that apply looks at is set before anyone can learn of the leadership, and cleared before
     /// waiters are sent away, so that no waiter is left behind.
-    fn publish(&self, leadership: Leadership) {
+    fn publish(&self, leadership: Leadership, members: &BTreeSet<NodeId>) {
         let changed = self.cell.set_leads(leadership.is_local_leader);
         self.leadership.send_if_modified(|known| {
             let differs = *known != leadership;
             *known = leadership;
             differs
         });
-        (self.audience.leadership)(self.shard, &leadership);
+        (self.audience.leadership)(self.shard, &leadership, members);
         if changed {
             tracing::info!(shard = %self.shard, term = %leadership.term, leader = ?leadership.leader,
                 leads = leadership.is_local_leader, "leadership changed");

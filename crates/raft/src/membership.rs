@@ -2,7 +2,6 @@
 //! time per shard, each by joint consensus; every step may be repeated.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 
 use openraft::ChangeMembers;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -85,11 +84,24 @@ impl Replica {
         asked.map_err(|error| MembershipError::OutcomeUnknown(error.to_string()))
     }
 
-    /// Whether followers that lost log entries they had acknowledged are taken back, which this node does
-    /// only while it leads. Whoever says so states that no such follower's lost acknowledgement is
-    /// needed: that the others hold everything committed.
-    pub fn readmit(&self, readmission: Readmission) {
-        self.readmitting.store(readmission == Readmission::Allowed, Ordering::Relaxed);
+    /// Takes a follower back that lost log entries it had acknowledged. Whoever says so states that the
+    /// other replicas hold everything committed: the lost acknowledgements are not needed.
+    ///
+    /// # Errors
+    /// See [`MembershipError`].
+    pub async fn readmit(&self, node: NodeId) -> Result<(), MembershipError> {
+        let leadership = *self.leadership().borrow();
+        if !leadership.is_local_leader {
+            return Err(MembershipError::NotLeader { leader: leadership.leader });
+        }
+        let allowed = self.raft.trigger().allow_next_revert(&node.get(), true).await;
+        match allowed {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(MembershipError::NotReady { node, reason: "it is no member" }),
+            Err(error) => return Err(MembershipError::OutcomeUnknown(error.to_string())),
+        }
+        self.readmitted.lock().insert(node);
+        Ok(())
     }
 
     /// One step from the present membership to this one, if this node leads.
@@ -128,17 +140,15 @@ impl Replica {
     /// The nodes with a vote.
     pub fn voters(&self) -> BTreeSet<NodeId> {
         let metrics = self.raft.server_metrics();
-        let voters =
-            metrics.borrow_watched().membership_config.membership().voter_ids().map(NodeId::new).collect();
-        voters
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().voter_ids().map(NodeId::new).collect()
     }
 
     /// The nodes with a copy and no vote.
     pub fn learners(&self) -> BTreeSet<NodeId> {
         let metrics = self.raft.server_metrics();
-        let learners =
-            metrics.borrow_watched().membership_config.membership().learner_ids().map(NodeId::new).collect();
-        learners
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().learner_ids().map(NodeId::new).collect()
     }
 
     /// On the leader: whether a node has nearly all of the log. The leader itself has.
@@ -166,13 +176,4 @@ impl Replica {
             Err(error) => Err(MembershipError::OutcomeUnknown(error.to_string())),
         }
     }
-}
-
-/// Whether followers that lost their log are taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readmission {
-    /// They are: the operator vouches for the others.
-    Allowed,
-    /// They are not: the default.
-    Refused,
 }

@@ -11,8 +11,8 @@ use rivermark_wire::raft::raft_client::RaftClient;
 use tokio::time::Instant;
 
 use crate::error::ProposeError;
-use crate::node::Shared;
 use crate::propose::is_lease_expired;
+use crate::shared::Shared;
 use crate::type_config::{Applied, Payload};
 
 /// How long a metadata command is retried over changes of leadership.

@@ -7,9 +7,10 @@
 //! see that (it would give up), so the peer is treated as unreachable until it is replaced or
 //! re-admitted ([`crate::Replica::readmit`]).
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
@@ -24,6 +25,7 @@ use openraft::raft::{
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{RaftNetworkFactory, RaftNetworkV2, StorageError, alias};
+use parking_lot::Mutex;
 use rivermark_store::{Snapshot, StoreError};
 use rivermark_types::limits::PEER_MESSAGE_BYTES_MAX;
 use rivermark_types::{NodeId, ShardId};
@@ -54,8 +56,8 @@ pub(crate) struct Network {
     pub(crate) peers: Arc<Peers>,
     /// Low half of the cluster's id, once known.
     pub(crate) cluster: Arc<AtomicU64>,
-    /// Set while followers that lost their log are taken back.
-    pub(crate) readmitting: Arc<AtomicBool>,
+    /// Followers that are taken back although they lost their log.
+    pub(crate) readmitted: Arc<Mutex<BTreeSet<NodeId>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,11 +73,18 @@ pub(crate) struct PeerClient {
     usage: Use,
     /// The greatest log id this client saw acknowledged.
     matched: Option<LogId>,
+    reversion_reported: bool,
 }
 
 impl Network {
     fn client(&self, peer: u64, usage: Use) -> PeerClient {
-        PeerClient { network: self.clone(), peer: NodeId::new(peer), usage, matched: None }
+        PeerClient {
+            network: self.clone(),
+            peer: NodeId::new(peer),
+            usage,
+            matched: None,
+            reversion_reported: false,
+        }
     }
 }
 
@@ -153,21 +162,30 @@ impl PeerClient {
     /// Passes a result on unless it shows that the peer lost what it had.
     fn check_reversion(&mut self, result: StreamAppendResult) -> Result<StreamAppendResult, RpcError> {
         match &result {
-            Ok(matched) => self.matched = self.matched.max(*matched),
-            Err(StreamAppendError::Conflict(id))
-                if self.matched.is_some_and(|matched| id.index <= matched.index) =>
-            {
-                if !self.network.readmitting.load(Ordering::Relaxed) {
-                    tracing::error!(shard = %self.network.shard, peer = %self.peer, at = %id,
-                        "the peer lost log entries it had acknowledged; replace it by a node with a new id");
-                    let what = format!("node {} lost its log", self.peer);
-                    return Err(RPCError::Unreachable(Unreachable::from_string(what)));
+            Ok(matched) => {
+                self.matched = self.matched.max(*matched);
+                self.reversion_reported = false;
+                if self.usage == Use::Replication {
+                    self.network.readmitted.lock().remove(&self.peer);
+                }
+            }
+            Err(StreamAppendError::Conflict(id)) if self.matched.is_some_and(|had| id.index <= had.index) => {
+                if !self.network.readmitted.lock().contains(&self.peer) {
+                    return Err(self.lost_log(*id));
                 }
                 self.matched = None;
             }
             Err(_) => {}
         }
         Ok(result)
+    }
+
+    fn lost_log(&mut self, at: LogId) -> RpcError {
+        if !std::mem::replace(&mut self.reversion_reported, true) {
+            tracing::error!(shard = %self.network.shard, peer = %self.peer, %at,
+                "the peer lost log entries it had acknowledged; replace it by a node with a new id");
+        }
+        RPCError::Unreachable(Unreachable::from_string(format!("node {} lost its log", self.peer)))
     }
 
     async fn open_append_stream(

@@ -6,34 +6,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use rivermark_cluster::{Command, Outcome, Topology};
 use rivermark_raft_log::RaftLog;
-use rivermark_store::{Cache, ClusterId, NodeIdentity, SnapshotStore};
-use rivermark_types::{Clock, NodeId, ShardId};
+use rivermark_types::{NodeId, ShardId};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::apply::Audience;
 use crate::balance;
 use crate::error::{FatalError, ProposeError, ReplicaError, StartError};
-use crate::leaders::Leaders;
-use crate::membership::Readmission;
-use crate::network::Network;
-use crate::options::{InitialCluster, NodeOptions, Role, Timing};
+use crate::options::{InitialCluster, NodeOptions, Timing};
 use crate::reconcile;
-use crate::replica::{Replica, ReplicaContext};
+use crate::replica::Replica;
 use crate::service::Service;
+use crate::shared::{Opened, Shared};
 use crate::status::ReplicaStatus;
 use crate::transport::Peers;
 
-const LOG_FOLDER: &str = "log";
-/// Where the cache keeps the topology as last seen.
-pub(crate) const TOPOLOGY_CACHE_KEY: &[u8] = b"topology";
 /// Bits of a session id left to the caller of [`RaftNode::session_seed`].
 pub const SESSION_SEED_FREE_BITS: u32 = 20;
 const SESSION_INCARNATION_BITS: u32 = 24;
@@ -43,33 +35,6 @@ pub struct RaftNode {
     shared: Arc<Shared>,
     session_seed: u64,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// What the node's parts share.
-pub(crate) struct Shared {
-    pub(crate) node_id: NodeId,
-    pub(crate) role: Role,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) timing: Timing,
-    pub(crate) initial: InitialCluster,
-    /// Low half of the cluster's id; zero until known.
-    pub(crate) cluster: Arc<AtomicU64>,
-    pub(crate) topology: watch::Sender<Arc<Topology>>,
-    pub(crate) leaders: Arc<Leaders>,
-    pub(crate) peers: Arc<Peers>,
-    pub(crate) snapshots: SnapshotStore,
-    /// None on a router.
-    pub(crate) log: Option<RaftLog>,
-    pub(crate) cache: Option<Arc<Cache>>,
-    pub(crate) stopping: watch::Sender<bool>,
-    pub(crate) handing_over: AtomicBool,
-    replicas: RwLock<BTreeMap<ShardId, Arc<Replica>>>,
-    /// Replicas that could not start: damaged, to be rebuilt.
-    pub(crate) broken: RwLock<BTreeMap<ShardId, ReplicaError>>,
-    /// The peers this node is following now.
-    up: watch::Sender<BTreeSet<NodeId>>,
-    fatal: watch::Sender<Option<FatalError>>,
-    context: Option<ReplicaContext>,
 }
 
 impl RaftNode {
@@ -149,9 +114,31 @@ impl RaftNode {
         self.shared.propose_metadata(&command).await
     }
 
-    /// [`Replica::readmit`] for all shards hosted here, the metadata shard included.
-    pub fn readmit(&self, readmission: Readmission) {
-        self.shared.all_replicas().iter().for_each(|replica| replica.readmit(readmission));
+    /// Removes the data of a replica that is damaged, see [`Self::statuses`], so that it starts empty and
+    /// is filled by its peers. It may have voted and acknowledged what is gone: the shard's leader must
+    /// have taken its vote away first ([`Replica::remove`]; the topology brings it back as a learner), or
+    /// take it back in spite of that ([`Replica::readmit`]).
+    ///
+    /// # Errors
+    /// The shard's replica is not damaged, or its data cannot be removed.
+    pub async fn discard_damaged(&self, shard: ShardId) -> Result<(), ReplicaError> {
+        let is_broken = self.shared.broken.read().contains_key(&shard);
+        let Some(log) = self.shared.log.clone().filter(|_| is_broken) else {
+            return Err(ReplicaError::Failed("the replica is not damaged".to_owned()));
+        };
+        reconcile::remove_data(log.shard(shard), self.shared.snapshots.clone()).await?;
+        self.shared.broken.write().remove(&shard);
+        Ok(())
+    }
+
+    /// [`Replica::readmit`] for every shard led here, the metadata shard included.
+    pub async fn readmit(&self, node: NodeId) {
+        for replica in self.shared.all_replicas().iter().filter(|replica| replica.is_leader()) {
+            match replica.readmit(node).await {
+                Ok(()) => tracing::warn!(shard = %replica.shard(), %node, "the node is taken back"),
+                Err(error) => tracing::debug!(shard = %replica.shard(), %node, %error, "not taken back"),
+            }
+        }
     }
 
     /// One line a replica, for metrics, health and the console.
@@ -208,52 +195,6 @@ impl RaftNode {
     }
 }
 
-/// What the disk held.
-struct Opened {
-    identity: NodeIdentity,
-    snapshots: SnapshotStore,
-    log: Option<RaftLog>,
-    topology: Option<Topology>,
-}
-
-impl Opened {
-    async fn open(options: &NodeOptions) -> Result<Self, StartError> {
-        let (fs, data_dir) = (Arc::clone(&options.fs), options.data_dir.clone());
-        let (node, log_options) = (options.node_id, options.log.clone());
-        let holds_replicas = options.role == Role::Replica;
-        let cache = options.cache.clone();
-        let open = move || {
-            let identity = NodeIdentity::open(&*fs, &data_dir, node, ClusterId::new(0))?;
-            let snapshots = SnapshotStore::open(Arc::clone(&fs), &data_dir)?;
-            let log = if holds_replicas {
-                let (log, recovered) = RaftLog::open(fs, data_dir.join(LOG_FOLDER), log_options)?;
-                for corruption in &recovered.corruptions {
-                    tracing::error!(%corruption, "the log is damaged");
-                }
-                tracing::info!(records = recovered.records, torn = recovered.torn_records, "log recovered");
-                Some(log)
-            } else {
-                None
-            };
-            let topology = cache.and_then(|cache| cached_topology(&cache));
-            Ok(Self { identity, snapshots, log, topology })
-        };
-        let opening = tokio::task::spawn_blocking(open);
-        opening.await.map_err(|error| StartError::Options(error.to_string()))?
-    }
-}
-
-/// A cache that cannot be read is a cache that is empty.
-fn cached_topology(cache: &Cache) -> Option<Topology> {
-    match cache.get(TOPOLOGY_CACHE_KEY) {
-        Ok(bytes) => Topology::decode(&bytes?).ok(),
-        Err(error) => {
-            tracing::warn!(%error, "the cached topology is lost");
-            None
-        }
-    }
-}
-
 fn session_seed(node: NodeId, incarnation: u64) -> u64 {
     let incarnation = incarnation & ((1 << SESSION_INCARNATION_BITS) - 1);
     (node.get() << (SESSION_INCARNATION_BITS + SESSION_SEED_FREE_BITS))
@@ -282,156 +223,6 @@ fn check(options: &NodeOptions) -> Result<(), StartError> {
         );
     }
     Ok(())
-}
-
-impl Shared {
-    fn new(options: NodeOptions, opened: Opened, weak: &Weak<Self>) -> Self {
-        let peers = Arc::new(Peers::new(options.dialer));
-        let cluster = Arc::new(AtomicU64::new(0));
-        let topology = opened.topology.unwrap_or_default();
-        let fatal_of = weak.clone();
-        let (topology_of, leadership_of) = (weak.clone(), weak.clone());
-        let context = opened.log.clone().map(|log| ReplicaContext {
-            node: options.node_id,
-            clock: Arc::clone(&options.clock),
-            timing: options.timing,
-            log,
-            snapshots: opened.snapshots.clone(),
-            snapshot_log_bytes: options.snapshot_log_bytes,
-            audience: Audience {
-                effects: options.effect_sink,
-                topology: Arc::new(move |topology| {
-                    if let Some(shared) = topology_of.upgrade() {
-                        shared.publish_topology(topology);
-                    }
-                }),
-                leadership: Arc::new(move |shard, leadership| {
-                    if let Some(shared) = leadership_of.upgrade() {
-                        shared.leaders.observed(shard, leadership);
-                    }
-                }),
-            },
-            network: Network {
-                shard: ShardId::METADATA,
-                node: options.node_id,
-                peers: Arc::clone(&peers),
-                cluster: Arc::clone(&cluster),
-                readmitting: Arc::default(),
-            },
-            on_fatal: Arc::new(move |error| {
-                if let Some(shared) = fatal_of.upgrade() {
-                    shared.fail(error);
-                }
-            }),
-        });
-        Self {
-            node_id: options.node_id,
-            role: options.role,
-            clock: options.clock,
-            timing: options.timing,
-            initial: options.initial,
-            cluster,
-            topology: watch::Sender::new(Arc::new(topology)),
-            leaders: Arc::default(),
-            peers,
-            snapshots: opened.snapshots,
-            log: opened.log,
-            cache: options.cache,
-            stopping: watch::Sender::new(false),
-            handing_over: AtomicBool::new(false),
-            replicas: RwLock::default(),
-            broken: RwLock::default(),
-            up: watch::Sender::new(BTreeSet::new()),
-            fatal: watch::Sender::new(None),
-            context,
-        }
-    }
-
-    /// The replica of any shard, the metadata shard included.
-    pub(crate) fn any_replica(&self, shard: ShardId) -> Option<Arc<Replica>> {
-        self.replicas.read().get(&shard).cloned()
-    }
-
-    pub(crate) fn all_replicas(&self) -> Vec<Arc<Replica>> {
-        self.replicas.read().values().cloned().collect()
-    }
-
-    /// Starts the replica of a shard unless it runs or is known to be damaged.
-    pub(crate) async fn start_replica(&self, shard: ShardId) -> Result<Option<Arc<Replica>>, ReplicaError> {
-        let Some(context) = &self.context else { return Ok(None) };
-        if let Some(replica) = self.any_replica(shard) {
-            return Ok(Some(replica));
-        }
-        if self.broken.read().contains_key(&shard) {
-            return Ok(None);
-        }
-        match Replica::start(shard, context.clone()).await {
-            Ok(replica) => {
-                self.replicas.write().insert(shard, Arc::clone(&replica));
-                Ok(Some(replica))
-            }
-            Err(error @ ReplicaError::Corrupt(_)) => {
-                tracing::error!(%shard, %error, "the replica is left out until it is rebuilt");
-                self.broken.write().insert(shard, error);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Ends a replica. Its data stays.
-    pub(crate) async fn stop_replica(&self, shard: ShardId) {
-        let replica = self.replicas.write().remove(&shard);
-        if let Some(replica) = replica {
-            replica.stop().await;
-            self.leaders.forget(shard);
-        }
-    }
-
-    /// Takes over a topology newer than the one known.
-    pub(crate) fn publish_topology(&self, topology: Arc<Topology>) {
-        let Some(id) = topology.cluster_id() else { return };
-        let known = self.topology.borrow().cluster_id();
-        if known.is_some_and(|known| known != id) {
-            tracing::error!("refused the topology of another cluster: {id:032x}");
-            return;
-        }
-        self.cluster.store(id as u64, Ordering::Relaxed);
-        self.topology.send_if_modified(|known| {
-            let is_newer = known.cluster_id().is_none() || topology.epoch() > known.epoch();
-            if is_newer {
-                *known = topology;
-            }
-            is_newer
-        });
-    }
-
-    /// Notes that a peer answers or no longer does; returns whether that is new.
-    pub(crate) fn set_up(&self, peer: NodeId, is_up: bool) -> bool {
-        self.up.send_if_modified(|up| if is_up { up.insert(peer) } else { up.remove(&peer) })
-    }
-
-    /// The nodes that answer, this one included.
-    pub(crate) fn healthy(&self) -> BTreeSet<NodeId> {
-        let mut healthy = self.up.borrow().clone();
-        healthy.insert(self.node_id);
-        healthy
-    }
-
-    pub(crate) fn fail(&self, error: FatalError) {
-        self.fatal.send_if_modified(|fatal| {
-            let is_first = fatal.is_none();
-            if is_first {
-                tracing::error!(%error, "the node must stop");
-                *fatal = Some(error);
-            }
-            is_first
-        });
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        *self.stopping.borrow()
-    }
 }
 
 #[cfg(test)]

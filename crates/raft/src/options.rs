@@ -88,8 +88,8 @@ impl Timing {
 
 /// Acts on what apply leaves to do, on the node that leads the shard.
 ///
-/// Called on the task that applies: it must not block. A waiter registered after
-/// [`crate::Leadership::is_local_leader`] was seen, and before it looked at the machine, misses nothing.
+/// Called on the task that applies: it must not block. A waiter that registers first, then sees
+/// [`crate::Leadership::is_local_leader`], and only then looks at the machine, misses nothing.
 pub trait EffectSink: Send + Sync + 'static {
     /// Effects of one batch, in order. The machine already shows them.
     fn effects(&self, shard: ShardId, effects: Vec<Effect>);

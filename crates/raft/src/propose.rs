@@ -14,229 +14,27 @@
 //! * A new leader may not propose until a quorum answered it. The engine says so with "lease expired";
 //!   the proposer then tries again for a bounded time, one batch on its way until the first succeeds.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use openraft::errors::{ClientWriteError, ForwardReason, ForwardToLeader};
-use parking_lot::Mutex;
-use rivermark_stream::{BatchBuilder, Part, PartOutcome};
-use rivermark_types::limits::{
-    BATCH_BYTES_TARGET, BATCH_COMMANDS_MAX, BATCHES_IN_FLIGHT_MAX, PROPOSE_QUEUE_BYTES_MAX,
-    PROPOSE_QUEUE_COMMANDS_MAX,
-};
-use rivermark_types::{NodeId, ShardId};
-use tokio::sync::{Notify, oneshot, watch};
+use openraft::errors::{ClientWriteError, ForwardReason};
+use rivermark_stream::BatchBuilder;
+use rivermark_types::ShardId;
+use rivermark_types::limits::BATCHES_IN_FLIGHT_MAX;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::ProposeError;
 use crate::leadership::Leadership;
+use crate::propose_queue::{ProposeQueue, answer_all};
 use crate::replica::Stamps;
-use crate::type_config::{Applied, ClientWriteResult, Completion, Payload, Raft, TypeConfig};
+use crate::type_config::{ClientWriteResult, Completion, Payload, Raft, TypeConfig};
 
 /// Between attempts of a leader that may not propose yet.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 /// How often the machine's next deadline is looked at.
 const DEADLINE_INTERVAL: Duration = Duration::from_millis(100);
-
-/// A part as it goes into a batch. Cloning shares the bytes.
-#[derive(Clone, Debug)]
-pub struct EncodedPart {
-    /// [`Part::encode`]'s bytes. Whoever takes them from another process checks them first.
-    pub bytes: bytes::Bytes,
-    /// How many commands it holds.
-    pub count: u32,
-}
-
-impl EncodedPart {
-    /// Encodes a part.
-    pub fn new(part: &Part) -> Self {
-        let mut bytes = Vec::with_capacity(part.commands.len() + 32);
-        part.encode(&mut bytes);
-        Self { bytes: bytes.into(), count: part.count }
-    }
-}
-
-type Reply = oneshot::Sender<Result<PartOutcome, ProposeError>>;
-
-struct Waiting {
-    part: EncodedPart,
-    reply: Reply,
-}
-
-/// What waits, and what is on its way.
-#[derive(Default)]
-pub(crate) struct ProposeQueue {
-    state: Mutex<QueueState>,
-    wake: Notify,
-}
-
-#[derive(Default)]
-struct QueueState {
-    waiting: VecDeque<Waiting>,
-    bytes: usize,
-    commands: usize,
-    stopped: bool,
-    /// By the number the proposer gave the batch.
-    in_flight: BTreeMap<u64, Vec<Waiting>>,
-    /// Refused batches whose later companions are not decided yet.
-    refused: BTreeMap<u64, Refused>,
-    /// The greatest number of a batch that was appended.
-    accepted_up_to: Option<u64>,
-    /// Whether a batch was applied since the proposer last looked.
-    succeeded: bool,
-}
-
-struct Refused {
-    batch: Vec<Waiting>,
-    reason: ForwardReason,
-    leader: Option<NodeId>,
-}
-
-impl ProposeQueue {
-    /// Enqueues a part. Never waits.
-    pub(crate) fn submit(
-        &self,
-        part: EncodedPart,
-        leadership: Leadership,
-    ) -> oneshot::Receiver<Result<PartOutcome, ProposeError>> {
-        let (reply, receiver) = oneshot::channel();
-        let refusal = {
-            let mut state = self.state.lock();
-            let full = state.bytes + part.bytes.len() > PROPOSE_QUEUE_BYTES_MAX
-                || state.commands + part.count as usize > PROPOSE_QUEUE_COMMANDS_MAX;
-            if state.stopped {
-                Some(ProposeError::ShuttingDown)
-            } else if !leadership.is_local_leader {
-                Some(ProposeError::NotLeader { leader: leadership.leader })
-            } else if full && !state.waiting.is_empty() {
-                Some(ProposeError::Overloaded)
-            } else {
-                state.push_back(Waiting { part, reply });
-                self.wake.notify_one();
-                return receiver;
-            }
-        };
-        if let Some(error) = refusal {
-            // The receiver is still in our hands.
-            let _ = reply.send(Err(error));
-        }
-        receiver
-    }
-
-    /// How much waits: parts' bytes, and batches on their way.
-    pub(crate) fn load(&self) -> (usize, usize) {
-        let state = self.state.lock();
-        (state.bytes, state.in_flight.len())
-    }
-
-    /// Called with what became of a batch.
-    fn complete(&self, number: u64, result: ClientWriteResult) {
-        let mut state = self.state.lock();
-        // Absent if leadership was lost meanwhile and everyone was answered.
-        let Some(batch) = state.in_flight.remove(&number) else { return };
-        match result {
-            Ok(response) => {
-                state.accepted_up_to = state.accepted_up_to.max(Some(number));
-                state.succeeded = true;
-                drop(state);
-                answer(batch, response.data);
-            }
-            Err(ClientWriteError::ForwardToLeader(forward)) => {
-                let ForwardToLeader { leader_id, reason, .. } = forward;
-                let leader = leader_id.map(NodeId::new);
-                state.refused.insert(number, Refused { batch, reason, leader });
-            }
-            Err(_) => {
-                state.accepted_up_to = state.accepted_up_to.max(Some(number));
-                drop(state);
-                answer_all(batch, &ProposeError::OutcomeUnknown);
-            }
-        }
-        self.wake.notify_one();
-    }
-
-    /// Takes everything that waits, up to one batch's bounds.
-    fn take_batch(&self, number: u64) -> Option<Vec<EncodedPart>> {
-        let mut state = self.state.lock();
-        let (mut batch, mut parts) = (Vec::new(), Vec::new());
-        let (mut bytes, mut commands) = (0, 0);
-        while let Some(next) = state.waiting.front() {
-            let count = next.part.count as usize;
-            let is_full = bytes >= BATCH_BYTES_TARGET || commands + count > BATCH_COMMANDS_MAX;
-            if is_full && !batch.is_empty() {
-                break;
-            }
-            let next = state.pop_front().expect("looked at above");
-            bytes += next.part.bytes.len();
-            commands += count;
-            parts.push(next.part.clone());
-            batch.push(next);
-        }
-        if parts.is_empty() {
-            return None;
-        }
-        state.in_flight.insert(number, batch);
-        Some(parts)
-    }
-
-    /// Answers everyone: what waits was not proposed, of what is on its way nothing is known.
-    fn abandon(&self, error: &ProposeError) {
-        let (waiting, in_flight, refused) = {
-            let mut state = self.state.lock();
-            (state.bytes, state.commands) = (0, 0);
-            let refused = std::mem::take(&mut state.refused);
-            (std::mem::take(&mut state.waiting), std::mem::take(&mut state.in_flight), refused)
-        };
-        refused.into_values().for_each(|refused| answer_all(refused.batch, error));
-        in_flight.into_values().for_each(|batch| answer_all(batch, &ProposeError::OutcomeUnknown));
-        answer_all(waiting.into(), error);
-    }
-
-    fn stop(&self) {
-        self.state.lock().stopped = true;
-        self.abandon(&ProposeError::ShuttingDown);
-    }
-}
-
-impl QueueState {
-    fn push_back(&mut self, waiting: Waiting) {
-        self.bytes += waiting.part.bytes.len();
-        self.commands += waiting.part.count as usize;
-        self.waiting.push_back(waiting);
-    }
-
-    fn push_front(&mut self, waiting: Waiting) {
-        self.bytes += waiting.part.bytes.len();
-        self.commands += waiting.part.count as usize;
-        self.waiting.push_front(waiting);
-    }
-
-    fn pop_front(&mut self) -> Option<Waiting> {
-        let waiting = self.waiting.pop_front()?;
-        self.bytes -= waiting.part.bytes.len();
-        self.commands -= waiting.part.count as usize;
-        Some(waiting)
-    }
-}
-
-/// Receivers may be gone: a client that went away.
-fn answer(batch: Vec<Waiting>, applied: Applied) {
-    let outcomes = match applied {
-        Applied::Parts(outcomes) => outcomes,
-        Applied::Nothing | Applied::Metadata(_) => unreachable!("a batch comes to parts' outcomes"),
-    };
-    assert_eq!(batch.len(), outcomes.len(), "the machine answers each part");
-    for (waiting, outcome) in batch.into_iter().zip(outcomes) {
-        let _ = waiting.reply.send(Ok(outcome));
-    }
-}
-
-fn answer_all(batch: Vec<Waiting>, error: &ProposeError) {
-    for waiting in batch {
-        let _ = waiting.reply.send(Err(error.clone()));
-    }
-}
 
 /// Turns what waits into log entries, while this node leads.
 pub(crate) struct Proposer {
@@ -260,7 +58,7 @@ pub(crate) struct Progress {
     /// Since when batches are refused, and when to try again.
     retrying: Option<(Instant, Instant)>,
     /// The batch that makes the machine's deadlines pass is on its way.
-    tick: Arc<std::sync::atomic::AtomicBool>,
+    tick: Arc<AtomicBool>,
 }
 
 enum Wake {
@@ -372,7 +170,6 @@ impl Proposer {
 
     /// Proposes an empty batch if a deadline of the machine has passed: its stamp makes it happen.
     async fn propose_tick(&mut self) {
-        use std::sync::atomic::Ordering;
         let is_due = self.leadership.borrow().is_local_leader && self.stamps.deadline_passed();
         if !is_due || self.progress.tick.swap(true, Ordering::AcqRel) {
             return;
@@ -386,11 +183,11 @@ impl Proposer {
     }
 }
 
-struct ClearOnDrop(Arc<std::sync::atomic::AtomicBool>);
+struct ClearOnDrop(Arc<AtomicBool>);
 
 impl Drop for ClearOnDrop {
     fn drop(&mut self) {
-        self.0.store(false, std::sync::atomic::Ordering::Release);
+        self.0.store(false, Ordering::Release);
     }
 }
 

@@ -14,15 +14,16 @@ use std::time::Duration;
 
 use rivermark_cluster::command::{Bootstrap, UpdateNode};
 use rivermark_cluster::{Command, Topology, assign_replicas};
-use rivermark_raft_log::OnDurable;
+use rivermark_raft_log::{OnDurable, ShardLog};
+use rivermark_store::SnapshotStore;
 use rivermark_types::{NodeId, ShardId};
 
-use crate::error::{FatalError, StartError};
+use crate::error::{FatalError, ReplicaError, StartError};
 use crate::follow::Followed;
 use crate::machine::Machine;
-use crate::node::{Shared, TOPOLOGY_CACHE_KEY};
 use crate::options::Role;
 use crate::replica::Replica;
+use crate::shared::{Shared, TOPOLOGY_CACHE_KEY};
 
 const INTERVAL: Duration = Duration::from_millis(500);
 /// While the cluster is being founded, everyone waits for the next step.
@@ -122,7 +123,7 @@ async fn host(shared: &Arc<Shared>, topology: &Topology) -> Result<(), FatalErro
         let wanted = topology.replicas(replica.shard());
         if wanted.contains(&shared.node_id) {
             replica.follow_placement(wanted).await;
-        } else if replica.is_dismissed(shared.node_id) {
+        } else if is_dismissed(shared, &replica) {
             dismiss(shared, &replica).await;
         } else {
             replica.follow_placement(wanted).await;
@@ -131,26 +132,35 @@ async fn host(shared: &Arc<Shared>, topology: &Topology) -> Result<(), FatalErro
     Ok(())
 }
 
+/// Whether the shard's members have let this node go: by the replica's own log, or by the leader's word,
+/// for a follower that was removed is not sent the entry that says so.
+fn is_dismissed(shared: &Shared, replica: &Replica) -> bool {
+    let term = replica.leadership().borrow().term;
+    replica.is_dismissed(shared.node_id) || shared.leaders.is_dismissed(replica.shard(), term, shared.node_id)
+}
+
 /// Ends a replica this shard no longer wants, and removes its data.
 async fn dismiss(shared: &Arc<Shared>, replica: &Replica) {
     let shard = replica.shard();
     tracing::info!(%shard, "the replica is no longer wanted here");
     shared.stop_replica(shard).await;
     let (log, snapshots) = (replica.log.shard(shard), shared.snapshots.clone());
+    if let Err(error) = remove_data(log, snapshots).await {
+        tracing::error!(%shard, %error, "the replica's data was not removed");
+    }
+}
+
+/// Durably removes a stopped replica's log and snapshots.
+pub(crate) async fn remove_data(log: ShardLog, snapshots: SnapshotStore) -> Result<(), ReplicaError> {
     let removing = tokio::task::spawn_blocking(move || {
         // The log first: a snapshot without log is a replica, a log without its snapshot is damage.
         let (sender, receiver) = std::sync::mpsc::channel();
-        let forgotten = log.forget(OnDurable::call(move |result| drop(sender.send(result))));
-        forgotten.map_err(|error| error.to_string())?;
-        let durable = receiver.recv().map_err(|error| error.to_string())?;
-        durable.map_err(|error| error.to_string())?;
-        snapshots.remove(shard).map_err(|error| error.to_string())
+        log.forget(OnDurable::call(move |result| drop(sender.send(result))))?;
+        let stopped = |_| ReplicaError::Failed("the log stopped".to_owned());
+        receiver.recv().map_err(stopped)?.map_err(|error| ReplicaError::Failed(error.to_string()))?;
+        snapshots.remove(log.shard()).map_err(|error| ReplicaError::Failed(error.to_string()))
     });
-    match removing.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%shard, error, "the replica's data was not removed"),
-        Err(error) => tracing::error!(%shard, %error, "the replica's data was not removed"),
-    }
+    removing.await.map_err(|error| ReplicaError::Failed(error.to_string()))?
 }
 
 /// The first leader of the metadata shard makes the cluster.

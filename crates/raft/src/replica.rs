@@ -3,16 +3,16 @@
 //! A replica is made from what its node's disk holds; it never begins anew where data is present. Its
 //! tasks end with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use openraft::errors::{InitializeError, RaftError};
 use openraft::impls::EmptyNode;
 use openraft::{Config, SnapshotPolicy};
 use parking_lot::Mutex;
-use rivermark_raft_log::{LogStorage, RaftLog};
+use rivermark_raft_log::{LogStorage, RaftLog, ShardLog};
 use rivermark_store::SnapshotStore;
 use rivermark_stream::PartOutcome;
 use rivermark_types::{Clock, NodeId, ShardId, UnixMillis};
@@ -26,7 +26,8 @@ use crate::leadership::{Leadership, LeadershipTask};
 use crate::machine::Machine;
 use crate::network::Network;
 use crate::options::Timing;
-use crate::propose::{EncodedPart, ProposeQueue, Proposer};
+use crate::propose::Proposer;
+use crate::propose_queue::{EncodedPart, ProposeQueue};
 use crate::read::{ReadQueue, Reader};
 use crate::snapshot::SnapshotKeeper;
 use crate::type_config::{Raft, TypeConfig};
@@ -55,7 +56,7 @@ pub struct Replica {
     pub(crate) shard: ShardId,
     pub(crate) raft: Raft,
     pub(crate) log: RaftLog,
-    pub(crate) readmitting: Arc<AtomicBool>,
+    pub(crate) readmitted: Arc<Mutex<BTreeSet<NodeId>>>,
     pub(crate) proposals: Arc<ProposeQueue>,
     cell: Arc<MachineCell>,
     stamps: Arc<Stamps>,
@@ -96,37 +97,48 @@ impl Replica {
         let snapshots = context.snapshots.clone();
         // Looked at here only to tell damage from other failures.
         snapshots.latest(shard)?;
-        let machine =
-            StateMachine::new(shard, Arc::clone(&cell), snapshots.clone(), context.audience.clone());
+        let machine = StateMachine::new(shard, Arc::clone(&cell), snapshots, context.audience.clone());
         let storage = LogStorage::<TypeConfig, Codec>::new(shard_log.clone());
-        let readmitting = Arc::new(AtomicBool::new(false));
-        let network = Network { shard, readmitting: Arc::clone(&readmitting), ..context.network.clone() };
+        let readmitted: Arc<Mutex<BTreeSet<NodeId>>> = Arc::default();
+        let network = Network { shard, readmitted: Arc::clone(&readmitted), ..context.network.clone() };
         let config = Arc::new(engine_config(shard, &context.timing));
         let node = context.node.get();
         let raft = Raft::new(node, config, network, storage, machine)
             .await
             .map_err(|fatal| ReplicaError::Failed(fatal.to_string()))?;
 
-        let stamps = Stamps { clock: context.clock, cell: Arc::clone(&cell), last: AtomicU64::new(0) };
+        let stamps =
+            Stamps { clock: Arc::clone(&context.clock), cell: Arc::clone(&cell), last: AtomicU64::new(0) };
         let (leadership, leadership_receiver) = watch::channel(Leadership::default());
         let replica = Arc::new(Self {
             shard,
-            raft: raft.clone(),
+            raft,
             log: context.log.clone(),
-            readmitting,
+            readmitted,
             proposals: Arc::default(),
-            cell: Arc::clone(&cell),
+            cell,
             stamps: Arc::new(stamps),
             leadership: leadership_receiver,
             reads: Arc::default(),
             stopping: watch::Sender::new(false),
             tasks: Mutex::default(),
         });
-        let stopping = || replica.stopping.subscribe();
+        replica.start_tasks(context, shard_log, leadership);
+        Ok(replica)
+    }
+
+    fn start_tasks(
+        &self,
+        context: ReplicaContext,
+        shard_log: ShardLog,
+        leadership: watch::Sender<Leadership>,
+    ) {
+        let (shard, raft) = (self.shard, &self.raft);
+        let stopping = || self.stopping.subscribe();
         let leadership = LeadershipTask {
             shard,
             raft: raft.clone(),
-            cell: Arc::clone(&cell),
+            cell: Arc::clone(&self.cell),
             audience: context.audience,
             leadership,
             on_fatal: context.on_fatal,
@@ -135,36 +147,35 @@ impl Replica {
         let proposer = Proposer {
             shard,
             raft: raft.clone(),
-            queue: Arc::clone(&replica.proposals),
-            stamps: Arc::clone(&replica.stamps),
-            leadership: replica.leadership.clone(),
+            queue: Arc::clone(&self.proposals),
+            stamps: Arc::clone(&self.stamps),
+            leadership: self.leadership.clone(),
             retry_max: context.timing.election_max() * 2,
             stopping: stopping(),
             progress: Default::default(),
         };
         let reader = Reader {
             raft: raft.clone(),
-            queue: Arc::clone(&replica.reads),
-            cell,
+            queue: Arc::clone(&self.reads),
+            cell: Arc::clone(&self.cell),
             apply_wait_max: APPLY_WAIT_MAX,
             stopping: stopping(),
         };
         let keeper = SnapshotKeeper {
             shard,
-            raft,
+            raft: raft.clone(),
             log: context.log,
             shard_log,
-            snapshots,
+            snapshots: context.snapshots,
             log_bytes: context.snapshot_log_bytes,
             stopping: stopping(),
         };
-        replica.tasks.lock().extend([
+        self.tasks.lock().extend([
             tokio::spawn(leadership.run()),
             tokio::spawn(proposer.run()),
             tokio::spawn(reader.run()),
             tokio::spawn(keeper.run()),
         ]);
-        Ok(replica)
     }
 
     /// The shard.

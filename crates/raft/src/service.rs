@@ -20,8 +20,8 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::codec::decode_snapshot_meta;
 use crate::convert;
 use crate::error::ProposeError;
-use crate::node::Shared;
 use crate::replica::Replica;
+use crate::shared::Shared;
 use crate::snapshot::SnapshotData;
 use crate::type_config::{SnapshotMeta, TypeConfig};
 
@@ -155,6 +155,12 @@ impl RaftCalls for Service {
         let replica = self.replica(request.target)?;
         let from = convert::vote_from_wire(request.from_leader)?;
         let last = request.last.map(convert::log_id_from_wire);
+        if request.successor != self.0.node_id.get() {
+            // The engine would drop this node's lease, and its own election timeout, expired at once, would
+            // race the successor's candidacy and win whenever this node's id is greater. The successor
+            // needs no lease dropped: its vote request says that it is a transfer.
+            return Ok(Response::new(convert::transfer_response_to_wire(Ok(()))));
+        }
         let request = TransferLeaderRequest::new(from, request.successor, last);
         let response = replica.raft.handle_transfer_leader(request).await.map_err(engine_gone)?;
         Ok(Response::new(convert::transfer_response_to_wire(response)))

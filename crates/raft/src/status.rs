@@ -7,8 +7,8 @@ use openraft::async_runtime::watch::WatchReceiver;
 use rivermark_types::{LogIndex, NodeId, ShardId, Term};
 
 use crate::error::ReplicaError;
-use crate::node::Shared;
 use crate::replica::Replica;
+use crate::shared::Shared;
 
 /// A replica's part in its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
 //! Nodes over loopback: founding, writing and reading, failover, restart, handover, balance, routers.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -202,5 +203,32 @@ fn shards_live_only_where_the_topology_says() {
         (is_gone && cluster.leader(SHARD) == Some(to)).then_some(())
     });
     session.write(&cluster, SHARD, b"v");
+    assert_eq!(length(&cluster, SHARD), 2);
+}
+
+#[test]
+fn a_follower_is_replaced_by_another_node() {
+    let cluster = Cluster::start(4, 1, 3);
+    // Shard 1 lives on nodes 2, 3 and 4.
+    let mut session = Session::new(1);
+    session.write(&cluster, SHARD, b"v");
+    cluster.wait_until_equal(SHARD);
+    let leader = cluster.leader(SHARD).unwrap();
+    let removed = [2, 3, 4].into_iter().find(|id| *id != leader).unwrap();
+    let replicas: Vec<NodeId> =
+        [leader, 1, 2, 3, 4].into_iter().filter(|id| *id != removed).map(NodeId::new).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    let replicas: Vec<NodeId> = replicas.into_iter().filter(|id| seen.insert(*id)).collect();
+    let command = Command::SetReplicas { shard: SHARD, replicas: replicas.clone() };
+    let proposer = cluster.node(1);
+    proposer.block_on(proposer.node.propose_metadata(command)).unwrap();
+    wait("the follower's place was taken", Duration::from_secs(15), || {
+        let is_gone = cluster.node(removed).node.replica(SHARD).is_none();
+        let voters = cluster.leader_replica(SHARD)?.voters();
+        (is_gone && voters == replicas.iter().copied().collect()).then_some(())
+    });
+    session.write(&cluster, SHARD, b"v");
+    cluster.wait_until_equal(SHARD);
+    assert!(cluster.node(1).node.replica(SHARD).is_some());
     assert_eq!(length(&cluster, SHARD), 2);
 }
