@@ -44,7 +44,8 @@ fn tables(status: &ClusterStatus) -> String {
 }
 
 fn nodes(status: &ClusterStatus) -> Table {
-    let mut table = table(["node", "state", "version", "uptime s", "clients", "leads", "resp", "rpc", "http"]);
+    let mut table =
+        table(["node", "state", "version", "uptime s", "clients", "leads", "resp", "rpc", "http"]);
     for node in &status.nodes {
         table.add_row([
             node.id.to_string(),
@@ -62,8 +63,19 @@ fn nodes(status: &ClusterStatus) -> Table {
 }
 
 fn shards(status: &ClusterStatus) -> Table {
-    let mut table =
-        table(["shard", "slots", "node", "role", "term", "log", "committed", "applied", "snapshot", "log KiB", "lag"]);
+    let mut table = table([
+        "shard",
+        "slots",
+        "node",
+        "role",
+        "term",
+        "log",
+        "committed",
+        "applied",
+        "snapshot",
+        "log KiB",
+        "lag",
+    ]);
     for shard in &status.shards {
         for (index, replica) in shard.replicas.iter().enumerate() {
             let first = |text: String| if index == 0 { text } else { String::new() };

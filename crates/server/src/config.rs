@@ -227,9 +227,8 @@ impl Config {
     /// `RIVERMARK_…` variables that name no key: told at start, since a misspelt one would go unnoticed.
     pub fn unknown_variables() -> Vec<String> {
         let known = Self::keys();
-        let key_of = |name: &str| {
-            name.strip_prefix(ENV_PREFIX).map(|key| key.to_ascii_lowercase().replace('_', "-"))
-        };
+        let key_of =
+            |name: &str| name.strip_prefix(ENV_PREFIX).map(|key| key.to_ascii_lowercase().replace('_', "-"));
         std::env::vars_os()
             .filter_map(|(name, _)| name.into_string().ok())
             .filter(|name| key_of(name).is_some_and(|key| !known.contains(&key)))

@@ -95,8 +95,11 @@ struct Cluster {
 impl Cluster {
     /// Announces readiness, then reports deaths until none is left.
     async fn serve(&mut self) -> anyhow::Result<ExitCode> {
-        let addresses: Vec<String> =
-            self.running.iter().map(|node| format!("127.0.0.1:{}", node.node.port + HTTP_PORT_OFFSET)).collect();
+        let addresses: Vec<String> = self
+            .running
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.node.port + HTTP_PORT_OFFSET))
+            .collect();
         tokio::select! {
             () = all_ready(&addresses) => {}
             Some((index, status)) = self.exits.next() => {
@@ -172,11 +175,15 @@ fn prepare_data_dir(arguments: &DevArguments) -> anyhow::Result<PathBuf> {
     let file = path.join("dev.toml");
     match std::fs::read_to_string(&file) {
         Ok(text) => {
-            let found: Layout = toml::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
+            let found: Layout =
+                toml::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
             if found != layout {
                 bail!(
                     "{} holds a cluster made with --nodes {} --port {} --shards {}: repeat these, or choose another --data-dir",
-                    path.display(), found.nodes, found.port, found.shards
+                    path.display(),
+                    found.nodes,
+                    found.port,
+                    found.shards
                 );
             }
         }

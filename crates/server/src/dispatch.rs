@@ -10,15 +10,15 @@ use rivermark_cluster::settings::Redirects;
 use rivermark_protocol::commands::parsed::{BlockingRead, BlockingReadGroup, KeyspaceCommand, NodeCommand};
 use rivermark_protocol::commands::{CommandFlags, CommandSpec, resolve};
 use rivermark_protocol::{Frame, Parsed, Protocol, ReplyError, Request};
+use rivermark_router as router;
 use rivermark_stream::scatter::Scattered;
 use rivermark_stream::{Command, Query};
 use rivermark_types::{Slot, StreamKey};
-use rivermark_router as router;
 use tokio::time::Instant;
 
 use crate::clients::Client;
-use crate::execute::transaction::{self, Prepared};
 use crate::execute::connection;
+use crate::execute::transaction::{self, Prepared};
 use crate::node::Node;
 use crate::reply::{Shape, redirected};
 use crate::scatter;
@@ -82,7 +82,12 @@ impl Dispatched {
 }
 
 /// Decides what becomes of a request. Changes the session where the request says so.
-pub fn dispatch(node: &Arc<Node>, session: &mut Session, client: &Arc<Client>, request: Request) -> Dispatched {
+pub fn dispatch(
+    node: &Arc<Node>,
+    session: &mut Session,
+    client: &Arc<Client>,
+    request: Request,
+) -> Dispatched {
     let muted = session.take_muted();
     let resolved = resolve(&request);
     let spec = resolved.as_ref().ok().copied();
@@ -126,7 +131,9 @@ fn plan(
         Parsed::Reply(frame) => Next::Reply(frame),
         Parsed::Command(command) => Next::Propose(scatter::command(&topology, command)?),
         Parsed::Query(query) => Next::Query(scatter::query(&topology, query)?),
-        Parsed::Read(read) if read.block.is_none() => Next::Query(scatter::query(&topology, Query::XRead(read.read))?),
+        Parsed::Read(read) if read.block.is_none() => {
+            Next::Query(scatter::query(&topology, Query::XRead(read.read))?)
+        }
         Parsed::Read(read) => Next::Alone(Task::Read(read)),
         Parsed::ReadGroup(read) if read.block.is_none() && read.read.streams.len() == 1 => {
             Next::Propose(scatter::command(&topology, Command::XReadGroup(read.read))?)
@@ -153,5 +160,6 @@ fn redirect(
         return Ok(());
     }
     let slots = spec.keys_of(request)?.filter_map(|index| request.get(index)).map(Slot::of);
-    router::redirect::redirect(topology, &node.observation(), slots).map_or(Ok(()), |redirect| Err(redirected(redirect)))
+    router::redirect::redirect(topology, &node.observation(), slots)
+        .map_or(Ok(()), |redirect| Err(redirected(redirect)))
 }

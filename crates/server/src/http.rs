@@ -65,7 +65,11 @@ pub fn unready(node: &Node) -> Option<String> {
             return Some(format!("the replica of shard {} does not run", shard.id));
         };
         if !matches!(replica.role, RaftRole::Leader | RaftRole::Follower) {
-            return Some(format!("the replica of shard {} is a {}", shard.id, status::role_name(replica.role)));
+            return Some(format!(
+                "the replica of shard {} is a {}",
+                shard.id,
+                status::role_name(replica.role)
+            ));
         }
         if position(replica.committed).saturating_sub(position(replica.applied)) > LAG_READY_MAX {
             return Some(format!("the replica of shard {} is catching up", shard.id));

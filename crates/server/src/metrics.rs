@@ -113,7 +113,8 @@ fn cluster(node: &Node) {
     gauge!("rivermark_peers_unreachable").set(observation.unreachable.len() as f64);
     for shard in topology.shards().values() {
         let known = observation.leader_of(shard).is_some();
-        gauge!("rivermark_shard_leader_known", "shard" => shard.id.to_string()).set(f64::from(u8::from(known)));
+        gauge!("rivermark_shard_leader_known", "shard" => shard.id.to_string())
+            .set(f64::from(u8::from(known)));
     }
     for replica in node.raft.statuses() {
         let shard = replica.shard.to_string();

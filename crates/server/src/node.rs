@@ -55,7 +55,12 @@ pub struct Node {
 
 impl Node {
     /// A node around its parts.
-    pub fn new(config: Config, raft: Arc<RaftNode>, host: Arc<ShardHost>, shards: Arc<ShardClients>) -> Arc<Self> {
+    pub fn new(
+        config: Config,
+        raft: Arc<RaftNode>,
+        host: Arc<ShardHost>,
+        shards: Arc<ShardClients>,
+    ) -> Arc<Self> {
         let topology = raft.topology();
         Arc::new(Self {
             tunables: Tunables::new(&config),
@@ -63,7 +68,12 @@ impl Node {
             pauses: Pauses::default(),
             stats: Stats::default(),
             started: Instant::now(),
-            run_id: format!("{:016x}{:016x}{:08x}", rand::random::<u64>(), rand::random::<u64>(), rand::random::<u32>()),
+            run_id: format!(
+                "{:016x}{:016x}{:08x}",
+                rand::random::<u64>(),
+                rand::random::<u64>(),
+                rand::random::<u32>()
+            ),
             closing: CancellationToken::new(),
             stopping: CancellationToken::new(),
             config,
@@ -92,7 +102,8 @@ impl Node {
     /// Who leads and who answers, as this node sees it.
     pub fn observation(&self) -> Observation {
         let topology = self.topology();
-        let leaders = topology.shards().keys().filter_map(|shard| Some((*shard, self.raft.leader_of(*shard)?)));
+        let leaders =
+            topology.shards().keys().filter_map(|shard| Some((*shard, self.raft.leader_of(*shard)?)));
         let up = self.raft.peers_up();
         let up = up.borrow();
         let others = topology.nodes().keys().filter(|node| **node != self.id() && !up.contains(node));

@@ -61,7 +61,12 @@ impl Pauses {
         }
         let shared = Arc::clone(&self.shared);
         let ended = async move { shared.changed.notified().await };
-        Some(async move { tokio::select! { () = sleep_until(until) => {}, () = ended => {} } }.boxed())
+        Some(
+            async move {
+                tokio::select! { () = sleep_until(until) => {}, () = ended => {} }
+            }
+            .boxed(),
+        )
     }
 }
 

@@ -20,7 +20,8 @@ pub fn processor_time() -> (Duration, Duration) {
         .rsplit_once(") ")
         .map(|(_, rest)| rest.split(' ').map(|field| field.parse().unwrap_or(0)).collect())
         .unwrap_or_default();
-    let ticks = |index: usize| Duration::from_millis(fields.get(index).unwrap_or(&0) * 1000 / TICKS_PER_SECOND);
+    let ticks =
+        |index: usize| Duration::from_millis(fields.get(index).unwrap_or(&0) * 1000 / TICKS_PER_SECOND);
     (ticks(11), ticks(12))
 }
 

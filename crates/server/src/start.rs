@@ -164,9 +164,8 @@ async fn serve_rpc(node: Arc<Node>, listener: TcpListener, closing: Cancellation
             cluster_id: Box::new(move || for_cluster.borrow().cluster_id()),
             status: Box::new(move || {
                 let node = for_status.upgrade();
-                let told = |node: Arc<Node>| {
-                    status::local(&node.raft, node.started.elapsed(), node.clients.count())
-                };
+                let told =
+                    |node: Arc<Node>| status::local(&node.raft, node.started.elapsed(), node.clients.count());
                 node.map(told).unwrap_or_default()
             }),
         },

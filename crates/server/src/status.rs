@@ -133,7 +133,10 @@ fn replica_to_wire(status: &ReplicaStatus) -> wire::ReplicaStatus {
         followers: status
             .followers
             .iter()
-            .map(|follower| wire::FollowerStatus { node: follower.node.get(), matched: position(follower.matched) })
+            .map(|follower| wire::FollowerStatus {
+                node: follower.node.get(),
+                matched: position(follower.matched),
+            })
             .collect(),
     }
 }

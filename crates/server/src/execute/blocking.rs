@@ -145,9 +145,7 @@ fn read_conditions(
 
 fn group_conditions(node: &Node, read: &XReadGroup) -> Result<Vec<(ShardId, WaitCondition)>, ReplyError> {
     let keys = read.streams.iter().map(|(key, _)| key.clone());
-    let wait = |keys| {
-        WaitCondition::Group(GroupWait { group: read.group.clone(), keys, count: read.count })
-    };
+    let wait = |keys| WaitCondition::Group(GroupWait { group: read.group.clone(), keys, count: read.count });
     Ok(by_shard(node, keys, |key| key)?.into_iter().map(|(shard, keys)| (shard, wait(keys))).collect())
 }
 
@@ -214,8 +212,10 @@ mod tests {
         let key = StreamKey::new(DatabaseIndex::default(), Bytes::from_static(b"k"));
         let at = |from| (key.clone(), from);
         let id = EntryId::new(7, 0);
-        let mut read =
-            XRead { count: None, streams: vec![at(ReadFrom::Last), at(ReadFrom::LastEntry), at(ReadFrom::After(id))] };
+        let mut read = XRead {
+            count: None,
+            streams: vec![at(ReadFrom::Last), at(ReadFrom::LastEntry), at(ReadFrom::After(id))],
+        };
         freeze(&mut read, &[id, EntryId::MIN, id]);
         let froms: Vec<ReadFrom> = read.streams.iter().map(|(_, from)| *from).collect();
         assert_eq!(froms, [ReadFrom::After(id), ReadFrom::LastEntry, ReadFrom::After(id)]);

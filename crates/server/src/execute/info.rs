@@ -188,8 +188,9 @@ fn command_stats(node: &Node) -> Lines {
         let micros = stats.micros.load(std::sync::atomic::Ordering::Relaxed);
         let each = micros as f64 / calls.max(1) as f64;
         let failed = stats.failed.get();
-        let value =
-            format!("calls={calls},usec={micros},usec_per_call={each:.2},rejected_calls=0,failed_calls={failed}");
+        let value = format!(
+            "calls={calls},usec={micros},usec_per_call={each:.2},rejected_calls=0,failed_calls={failed}"
+        );
         (format!("cmdstat_{name}"), value)
     };
     node.stats.called().into_iter().map(line).collect()

@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 use rivermark_cluster::Topology;
-use rivermark_protocol::commands::parsed::{KeyspaceCommand, ScanRequest, ScanTypes};
 use rivermark_protocol::Frame;
+use rivermark_protocol::commands::parsed::{KeyspaceCommand, ScanRequest, ScanTypes};
 use rivermark_stream::query::Scan;
 use rivermark_stream::{Command, Outcome, Query};
 use rivermark_types::{DatabaseIndex, KeyPosition, SLOT_COUNT, ShardId, Slot, StreamKey};
@@ -90,12 +90,8 @@ fn scan_part(
         .filter_map(Slot::new)
         .find(|slot| topology.shard_of(*slot) != Some(shard))
         .map(KeyPosition::of_slot);
-    let scan = Scan {
-        database: request.database,
-        from: at,
-        count: request.count,
-        pattern: request.pattern.clone(),
-    };
+    let scan =
+        Scan { database: request.database, from: at, count: request.count, pattern: request.pattern.clone() };
     Some(((shard, Query::Scan(scan)), end))
 }
 

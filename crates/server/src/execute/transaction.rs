@@ -71,7 +71,11 @@ pub fn queue(
 ///
 /// # Errors
 /// EXEC without MULTI, an aborted transaction, or keys of several shards.
-pub fn prepare(node: &Arc<Node>, session: &mut Session, client: &Arc<Client>) -> Result<Prepared, ReplyError> {
+pub fn prepare(
+    node: &Arc<Node>,
+    session: &mut Session,
+    client: &Arc<Client>,
+) -> Result<Prepared, ReplyError> {
     let queue = session.transaction.take().ok_or(ReplyError::ExecWithoutMulti)?;
     let watches = std::mem::take(&mut session.watches);
     if queue.poisoned {
@@ -122,7 +126,9 @@ impl Builder<'_> {
             Parsed::Connection(_) => unreachable!("connection commands are run, not added"),
             Parsed::Command(command) => self.command(scatter::command(self.topology, command)?)?,
             // Nothing blocks inside a transaction.
-            Parsed::ReadGroup(read) => self.command(scatter::command(self.topology, Command::XReadGroup(read.read))?)?,
+            Parsed::ReadGroup(read) => {
+                self.command(scatter::command(self.topology, Command::XReadGroup(read.read))?)?
+            }
             Parsed::Query(query) => self.query(scatter::query(self.topology, query)?)?,
             Parsed::Read(read) => self.query(scatter::query(self.topology, Query::XRead(read.read))?)?,
             Parsed::Keyspace(KeyspaceCommand::Encoding(key)) => {

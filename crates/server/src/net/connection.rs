@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
@@ -121,7 +121,7 @@ impl Connection {
             if self.flush().is_err() || self.is_over() {
                 break;
             }
-            if !self.step().await {
+            if !self.may_advance() && !self.step().await {
                 break;
             }
         }
@@ -137,6 +137,7 @@ impl Connection {
         let Self { stream, under_way, gate, client, node, .. } = self;
         tokio::select! {
             biased;
+            () = client.killed() => return false,
             Some(answered) = under_way.next() => {
                 self.finish(answered);
                 while let Some(Some(answered)) = self.under_way.next().now_or_never() {
@@ -149,7 +150,6 @@ impl Connection {
             ready = stream.ready(wanted.unwrap_or(Interest::READABLE)), if wanted.is_some() => {
                 return ready.is_ok_and(|ready| !ready.is_readable() || self.fill());
             }
-            () = client.killed() => return false,
             () = node.stopping.cancelled(), if self.ending == Ending::No => self.ending = Ending::Drain,
             () = sleep_until(idle_until.unwrap_or_else(Instant::now)), if idle_until.is_some() => {
                 return self.last_active.elapsed() < self.idle_max();
@@ -159,7 +159,8 @@ impl Connection {
     }
 
     fn interest(&self) -> Option<Interest> {
-        let read = (self.ending == Ending::No && !self.left && self.wants_input()).then_some(Interest::READABLE);
+        let read =
+            (self.ending == Ending::No && !self.left && self.wants_input()).then_some(Interest::READABLE);
         let write = (!self.output.is_empty()).then_some(Interest::WRITABLE);
         match (read, write) {
             (Some(read), Some(write)) => Some(read | write),
@@ -194,8 +195,12 @@ impl Connection {
             self.input.reserve(READ_BYTES);
             match self.stream.try_read_buf(&mut self.input) {
                 Ok(0) => return self.client_left(),
-                Ok(_) if self.input.len() >= CONNECTION_INPUT_BYTES_MAX => break,
-                Ok(_) => {}
+                Ok(read) => {
+                    self.node.stats.input_bytes.add(read as u64);
+                    if self.input.len() >= CONNECTION_INPUT_BYTES_MAX {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                 Err(_) => return false,
             }
@@ -213,24 +218,41 @@ impl Connection {
 
     /// Decodes, dispatches and starts as much as may start.
     fn advance(&mut self) {
-        if self.gate.is_some() {
-            return;
+        while self.gate.is_none() {
+            self.collect();
+            if self.run.is_empty() {
+                return;
+            }
+            self.start_run_if_there_is_room();
+            if !self.under_way.is_empty() {
+                return;
+            }
         }
+    }
+
+    /// Puts requests into the run until one must wait or none is left.
+    fn collect(&mut self) {
         while let Some(next) = self.next_request() {
             if let Some(pause) = self.node.pauses.holds(next.is_write()) {
                 self.gate = Some(pause);
                 self.held = Some(next);
-                break;
+                return;
             }
             if let Some(held) = self.take(next) {
                 self.held = Some(held);
-                break;
+                return;
             }
             if self.session.quit {
                 self.ending = Ending::Drain;
             }
         }
-        self.start_run_if_there_is_room();
+    }
+
+    /// Whether advancing was stopped by nothing but replies that the client has taken since.
+    fn may_advance(&self) -> bool {
+        let more = self.held.is_some() || (!self.starved && self.ending == Ending::No);
+        let room = self.output.len() < CONNECTION_OUTPUT_BYTES_MAX;
+        more && room && self.gate.is_none() && self.under_way.is_empty()
     }
 
     fn next_request(&mut self) -> Option<Dispatched> {
@@ -315,15 +337,15 @@ impl Connection {
 
     fn start_run_if_there_is_room(&mut self) {
         if let Work::Propose(parts) = &self.run.work {
-            let shards: Vec<_> = parts.iter().map(|(shard, _)| *shard).collect();
-            let node = Arc::clone(&self.node);
-            let mut room = Box::pin(async move {
-                for shard in shards {
-                    node.shards.room(shard).await;
-                }
-            });
-            if room.as_mut().now_or_never().is_none() {
-                self.gate = Some(room);
+            let has_room = |shard| self.node.shards.room(shard).now_or_never().is_some();
+            if !parts.iter().all(|(shard, _)| has_room(*shard)) {
+                let shards: Vec<_> = parts.iter().map(|(shard, _)| *shard).collect();
+                let node = Arc::clone(&self.node);
+                self.gate = Some(Box::pin(async move {
+                    for shard in shards {
+                        node.shards.room(shard).await;
+                    }
+                }));
                 return;
             }
         }
@@ -331,9 +353,6 @@ impl Connection {
     }
 
     fn start_run(&mut self) {
-        if self.run.is_empty() {
-            return;
-        }
         let run = std::mem::take(&mut self.run);
         let kind = match run.work {
             Work::None if self.under_way.is_empty() => {
@@ -382,7 +401,10 @@ impl Connection {
     fn flush(&mut self) -> std::io::Result<()> {
         while !self.output.is_empty() {
             match self.stream.try_write(&self.output) {
-                Ok(written) => bytes::Buf::advance(&mut self.output, written),
+                Ok(written) => {
+                    self.node.stats.output_bytes.add(written as u64);
+                    self.output.advance(written);
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }

@@ -112,7 +112,8 @@ impl Run {
             }
         }
         async move {
-            let answers = if queried.is_empty() { join_all(submitted).await } else { join_all(queried).await };
+            let answers =
+                if queried.is_empty() { join_all(submitted).await } else { join_all(queried).await };
             let parts = answers.into_iter().map(|answer| answer.map(Vec::into_iter)).collect();
             Finished { slots, parts, started }
         }
@@ -167,7 +168,8 @@ impl Finished {
                 }
                 Source::Part(part) => reply::write(&mut writer, slot.shape, next(&mut self.parts[part])),
                 Source::Parts(parts, plan) => {
-                    let all: Result<Vec<_>, _> = parts.iter().map(|part| next(&mut self.parts[*part])).collect();
+                    let all: Result<Vec<_>, _> =
+                        parts.iter().map(|part| next(&mut self.parts[*part])).collect();
                     reply::write(&mut writer, slot.shape, all.map(|all| plan.gather(all)))
                 }
             };

@@ -57,7 +57,11 @@ impl Cluster {
         let initial = InitialCluster { nodes: founders, shards: 1, replication: 3 };
         let nodes = (1..=NODES).map(|id| Some(launch(id, &initial, &directory))).collect();
         let cluster = Self { _directory: directory, nodes };
-        cluster.wait("a leader", || cluster.leader());
+        // Once it leads, leadership stays where it is.
+        let preferred =
+            || cluster.node(1).raft.topology().borrow().replicas(SHARD).first().map(|node| node.get());
+        cluster
+            .wait("the preferred leader", || cluster.leader().filter(|leader| preferred() == Some(*leader)));
         cluster
     }
 
