@@ -31,7 +31,7 @@ fn killing_a_node_costs_clients_of_the_others_a_pause_and_no_error() {
         for (key, written) in load.finish() {
             assert_eq!(written.errors, Vec::<String>::new(), "{key}");
             assert!(written.longest_pause < PAUSE_MAX, "{key} paused for {:?}", written.longest_pause);
-            assert!(written.acknowledged.len() > 100, "{key}: only {} entries", written.acknowledged.len());
+            assert!(written.acknowledged.len() > 20, "{key}: only {} entries", written.acknowledged.len());
             verify(&mut connection, &key, &written);
         }
         cluster.restart(victim);

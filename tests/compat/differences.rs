@@ -5,13 +5,37 @@ use rivermark_tests::Reply;
 
 /// Why these two replies may differ, or `None` if they may not.
 pub fn reason(command: &[Vec<u8>], redis: &Reply, ours: &Reply) -> Option<&'static str> {
-    let (Reply::Error(redis), Reply::Error(ours)) = (redis, ours) else { return None };
-    let name = String::from_utf8_lossy(&command[0]).to_uppercase();
-    if redis.starts_with("ERR Unbalanced XREAD list") && ours.starts_with("ERR Unbalanced 'xread") {
-        return Some("8.0 names the command in the text");
+    if !command[0].eq_ignore_ascii_case(b"EXEC") {
+        return of_one(redis, ours);
     }
-    if name == "EXEC" && ours.starts_with("CROSSSLOT") {
+    if matches!(ours, Reply::Error(text) if text.starts_with("CROSSSLOT")) {
         return Some("a transaction is one log entry, hence of one shard");
     }
-    None
+    let (Reply::Array(redis), Reply::Array(ours)) = (redis, ours) else { return None };
+    if redis.len() != ours.len() {
+        return None;
+    }
+    let differing = redis.iter().zip(ours).filter(|(redis, ours)| redis != ours);
+    let reasons: Option<Vec<_>> = differing.map(|(redis, ours)| of_one(redis, ours)).collect();
+    reasons?.first().copied()
 }
+
+fn of_one(redis: &Reply, ours: &Reply) -> Option<&'static str> {
+    let Reply::Error(ours) = ours else { return None };
+    match redis {
+        Reply::Integer(0) if ours.starts_with("ERR Invalid stream ID") => Some(ARGUMENTS_FIRST),
+        Reply::Error(redis) if redis.starts_with("ERR Unbalanced XREAD list") => {
+            ours.starts_with("ERR Unbalanced 'xread").then_some("8.0 names the command in the text")
+        }
+        Reply::Error(redis) => {
+            let of_missing = redis == "ERR no such key"
+                || redis.starts_with("NOGROUP")
+                || redis.starts_with("ERR The XGROUP");
+            (of_missing && ours.starts_with("ERR ")).then_some(ARGUMENTS_FIRST)
+        }
+        _ => None,
+    }
+}
+
+const ARGUMENTS_FIRST: &str =
+    "arguments are checked before a command is proposed, so before its key is looked at";

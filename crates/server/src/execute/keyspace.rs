@@ -52,26 +52,27 @@ fn names(keys: impl IntoIterator<Item = StreamKey>) -> Frame {
     Frame::Array(keys.into_iter().map(|key| Frame::Bulk(key.name().clone())).collect())
 }
 
-/// Fills one page from the shard of the cursor's slot on. Looks at about COUNT keys in all, but never
-/// answers an empty page while there may be more, unless COUNT was used up by keys that do not match.
+/// Fills one page from the shard of the cursor's slot on, and from the shards after it while the page has
+/// fewer than COUNT keys: a keyspace smaller than COUNT is one page, as on one Redis.
 async fn scan(node: &Node, request: ScanRequest) -> Result<Answer, Unavailable> {
     if request.types == ScanTypes::Nothing {
         return Ok(scan_page(None, Vec::new()));
     }
     let mut at = request.cursor;
+    let mut keys = Vec::new();
     loop {
         let Some((part, shard_end)) = scan_part(&node.topology(), &request, at) else {
-            return Ok(scan_page(None, Vec::new()));
+            return Ok(scan_page(None, keys));
         };
         let (shard, query) = part;
         let Outcome::ScanPage(page) = shards::ask_one(node, shard, query).await? else {
-            return Ok(scan_page(None, Vec::new()));
+            return Ok(scan_page(None, keys));
         };
         // A shard may own several ranges of slots: what it has beyond this range comes with that range.
         let inside = |position: KeyPosition| shard_end.is_none_or(|end| position < end);
-        let keys: Vec<StreamKey> = page.keys.into_iter().filter(|key| inside(key.position())).collect();
+        keys.extend(page.keys.into_iter().filter(|key| inside(key.position())));
         match (page.next.filter(|next| inside(*next)), shard_end) {
-            (None, Some(end)) if keys.is_empty() => at = end,
+            (None, Some(end)) if (keys.len() as u64) < request.count => at = end,
             (None, end) => return Ok(scan_page(end, keys)),
             (next, _) => return Ok(scan_page(next, keys)),
         }
