@@ -119,7 +119,8 @@ fn settings_of_the_cluster_reach_the_shards() {
 fn clients_that_know_clusters_find_all_slots_here() {
     let server = Server::start();
     let mut connection = redis(&server);
-    let slots: Vec<(u16, u16, (String, u16, String, Vec<String>))> =
+    type Endpoint = (String, u16, String, Vec<String>);
+    let slots: Vec<(u16, u16, Endpoint)> =
         redis::cmd("CLUSTER").arg("SLOTS").query(&mut connection).expect("slots");
     let covered: u32 = slots.iter().map(|(first, last, _)| u32::from(last - first) + 1).sum();
     assert_eq!(covered, 16384);
