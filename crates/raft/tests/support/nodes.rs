@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rivermark_cluster::{Node, NodeState};
-use rivermark_fs::OsFileSystem;
+use rivermark_fs::{OsFileSystem, SharedFileSystem};
 use rivermark_raft::{
     EffectSink, EncodedPart, InitialCluster, NodeOptions, ProposeError, RaftNode, Replica, Role, TcpDialer,
     Timing,
@@ -66,6 +66,8 @@ pub struct Cluster {
     pub directory: TempDir,
     pub initial: InitialCluster,
     pub snapshot_log_bytes: u64,
+    /// What nodes are started on.
+    pub fs: SharedFileSystem,
     pub nodes: Vec<Option<Running>>,
 }
 
@@ -102,6 +104,7 @@ impl Cluster {
             directory: tempfile::tempdir().unwrap(),
             initial: InitialCluster { nodes, shards, replication },
             snapshot_log_bytes: 64 << 20,
+            fs: Arc::new(OsFileSystem),
             nodes: (0..count).map(|_| None).collect(),
         }
     }
@@ -128,7 +131,7 @@ impl Cluster {
         let options = NodeOptions {
             node_id: NodeId::new(id),
             role,
-            fs: Arc::new(OsFileSystem),
+            fs: Arc::clone(&self.fs),
             data_dir: data_dir.to_owned(),
             clock: Arc::new(SystemClock),
             dialer: Arc::new(TcpDialer),
