@@ -202,9 +202,12 @@ impl<'a> GroupEvidence<'a> {
     /// Whether the cursor may have been moved by hand between the beginning of `first` and the end of
     /// `second`.
     pub fn moved_between(&self, first: &Call, second: &Call) -> bool {
-        self.setids().any(|setid| {
-            setid.invoked_ns <= second.effective_by_ns() && setid.effective_by_ns() >= first.invoked_ns
-        })
+        self.moved_since(first.invoked_ns, second.effective_by_ns())
+    }
+
+    /// Whether the cursor may have been moved by hand between two instants.
+    pub fn moved_since(&self, from_ns: u64, to_ns: u64) -> bool {
+        self.setids().any(|setid| setid.invoked_ns <= to_ns && setid.effective_by_ns() >= from_ns)
     }
 
     /// Its name for messages.

@@ -15,6 +15,8 @@ use crate::operation::{Operation, TrimBound};
 /// The removals of a stream.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Removals {
+    /// Whether there was an XDEL at all, and so a count of removed entries to explain.
+    deletes: bool,
     /// When the first XDEL naming an id began.
     deleted_from_ns: BTreeMap<EntryId, u64>,
     /// Trims by the instant they began, each with the id below which entries may be gone from then on
@@ -29,6 +31,7 @@ impl Removals {
         for call in stream.calls.iter().filter(|call| call.may_have_happened()) {
             let floor = match &call.operation {
                 Operation::Xdel { ids, .. } => {
+                    removals.deletes = true;
                     for id in ids {
                         let from_ns = removals.deleted_from_ns.entry(*id).or_insert(call.invoked_ns);
                         *from_ns = call.invoked_ns.min(*from_ns);
@@ -53,7 +56,7 @@ impl Removals {
 
     /// Whether anything ever removed entries.
     pub(crate) fn none(&self) -> bool {
-        self.deleted_from_ns.is_empty() && self.floors.is_empty()
+        !self.deletes && self.floors.is_empty()
     }
 
     /// Whether `id` may be gone at `time_ns`.

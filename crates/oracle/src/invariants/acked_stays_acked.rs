@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rivermark_types::EntryId;
 
 use crate::call::Call;
-use crate::evidence::{Evidence, GroupEvidence};
+use crate::evidence::{Evidence, GroupEvidence, Handed, Handing};
 use crate::violation::{Findings, Invariant, Violation};
 
 /// Checks every group.
@@ -18,8 +18,9 @@ pub fn check(evidence: &Evidence<'_>) -> Findings {
         for group in stream.groups().0 {
             let acked = acked(&group);
             for handed in group.handed() {
-                let Some(Acked { ack, delivery }) = acked.get(&handed.delivery.id) else { continue };
-                if ack.precedes(handed.call) && !group.moved_between(delivery, handed.call) {
+                let Some(Acked { ack, passed_ns }) = acked.get(&handed.delivery.id) else { continue };
+                if ack.precedes(handed.call) && !group.moved_since(*passed_ns, handed.call.effective_by_ns())
+                {
                     let message = format!(
                         "{}: entry {} was acked by {ack} and given to {:?} again by {}",
                         group.name(),
@@ -40,28 +41,32 @@ pub fn check(evidence: &Evidence<'_>) -> Findings {
 pub(super) struct Acked<'a> {
     /// The first answered XACK among those that began after a delivery.
     pub(super) ack: &'a Call,
-    /// The first delivery to begin. An XGROUP SETID since then may cause another one, even if it came
-    /// before the XACK.
-    pub(super) delivery: &'a Call,
+    /// An instant before which the cursor may not have been past the entry. An XGROUP SETID since then
+    /// may have caused another delivery, even if it came before the XACK. Zero if no answer to a `>`
+    /// says when it passed: the first delivery's answer was lost.
+    pub(super) passed_ns: u64,
 }
 
 pub(super) fn acked<'a>(group: &GroupEvidence<'a>) -> BTreeMap<EntryId, Acked<'a>> {
-    let mut deliveries: BTreeMap<EntryId, (&Call, u64)> = BTreeMap::new();
+    let mut deliveries: BTreeMap<EntryId, Vec<Handed<'_>>> = BTreeMap::new();
     for handed in group.handed() {
-        let (_, by_ns) = deliveries.entry(handed.delivery.id).or_insert((handed.call, u64::MAX));
-        *by_ns = handed.call.effective_by_ns().min(*by_ns);
+        deliveries.entry(handed.delivery.id).or_default().push(handed);
     }
     let mut acked: BTreeMap<EntryId, Acked<'_>> = BTreeMap::new();
     for (ack, ids) in group.acks() {
         for id in ids {
-            let Some((delivery, by_ns)) = deliveries.get(id) else { continue };
-            if *by_ns >= ack.invoked_ns {
+            let given = deliveries.get(id).map_or(&[][..], Vec::as_slice);
+            let mut before = given.iter().filter(|handed| handed.call.precedes(ack)).peekable();
+            if before.peek().is_none() {
                 continue;
             }
-            let first = acked.entry(*id).or_insert(Acked { ack, delivery });
+            let new = before.find(|handed| matches!(handed.handing, Handing::New(_)));
+            let passed_ns = new.map_or(0, |handed| handed.call.invoked_ns);
+            let first = acked.entry(*id).or_insert(Acked { ack, passed_ns });
             if ack.effective_by_ns() < first.ack.effective_by_ns() {
                 first.ack = ack;
             }
+            first.passed_ns = first.passed_ns.min(passed_ns);
         }
     }
     acked

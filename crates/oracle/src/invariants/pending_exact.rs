@@ -38,8 +38,8 @@ fn violation(group: &GroupEvidence<'_>, calls: &[&Call], reason: &str) -> Violat
 fn leaked(group: &GroupEvidence<'_>, last: &FinalGroup, violations: &mut Vec<Violation>) {
     let acked = acked(group);
     for pending in &last.pending {
-        let Some(Acked { ack, delivery }) = acked.get(&pending.id) else { continue };
-        if !group.setids().any(|setid| setid.effective_by_ns() >= delivery.invoked_ns) {
+        let Some(Acked { ack, passed_ns }) = acked.get(&pending.id) else { continue };
+        if !group.moved_since(*passed_ns, u64::MAX) {
             let reason = format!("entry {} was acked by {ack} and is still pending", pending.id);
             violations.push(violation(group, &[ack], &reason));
         }

@@ -53,6 +53,17 @@ impl Config {
         before - self.live.len()
     }
 
+    /// Removes one unseen entry added when `gap` entries of the chain were; whether there was one.
+    pub(crate) fn delete_unseen(&mut self, gap: usize) -> bool {
+        match self.live.binary_search(&(2 * gap)) {
+            Ok(index) => {
+                self.live.remove(index);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
     /// How many entries a trim can remove here.
     pub(crate) fn trimmable(
         &self,

@@ -34,6 +34,9 @@ pub(crate) enum Shape {
     Resolved(usize),
 }
 
+/// The least id an entry can have.
+const FIRST: EntryId = EntryId::new(0, 1);
+
 /// A piece of the stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
@@ -59,7 +62,7 @@ impl Shown {
         let before = window.start.checked_sub(1).map(|place| chain.links[place].id);
         let after = chain.links.get(window.end).map(|link| link.id);
         Self {
-            open_start: start == EntryId::MIN || before.is_some_and(|id| id.successor() == Some(start)),
+            open_start: start <= FIRST || before.is_some_and(|id| id.successor() == Some(start)),
             open_end: end == EntryId::MAX || after.is_some_and(|id| id.predecessor() == Some(end)),
             window,
             count: count.unwrap_or(usize::MAX),

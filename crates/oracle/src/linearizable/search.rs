@@ -8,7 +8,9 @@
 //! What is left to branch on are removals that overlap with other operations or whose outcome is
 //! unknown. The search gives up, undecided, after [`STEPS_MAX`] branchings.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+
+use rivermark_types::EntryId;
 
 use crate::call::Call;
 use crate::chain::Chain;
@@ -63,10 +65,24 @@ pub(crate) fn check(stream: &StreamEvidence<'_>, chain: &Chain<'_>, reads: &[Rea
 
 /// What an operation does to, or says of, the stream.
 enum Step<'a> {
-    Add { place: usize, max_len: Option<u64> },
-    AddUnseen { max_len: Option<u64> },
-    Delete { places: Vec<usize>, removed: Option<u64> },
-    Trim { bound: TrimBound, precision: Precision, removed: Option<u64> },
+    Add {
+        place: usize,
+        max_len: Option<u64>,
+    },
+    AddUnseen {
+        max_len: Option<u64>,
+    },
+    /// `gaps` are where the entries of unknown ids would be, if they are those of unseen ones.
+    Delete {
+        places: Vec<usize>,
+        gaps: Vec<usize>,
+        removed: Option<u64>,
+    },
+    Trim {
+        bound: TrimBound,
+        precision: Precision,
+        removed: Option<u64>,
+    },
     Look(&'a Shape),
 }
 
@@ -98,7 +114,10 @@ fn items_of<'a>(stream: &StreamEvidence<'a>, chain: &Chain<'a>, reads: &'a [Read
         match &call.operation {
             Operation::Xdel { ids, .. } => {
                 let places = ids.iter().filter_map(|id| chain.position(*id)).collect();
-                push(call, Step::Delete { places, removed });
+                let unknown: BTreeSet<_> = ids.iter().filter(|id| chain.position(**id).is_none()).collect();
+                let gap = |id: &&EntryId| chain.links.partition_point(|link| link.id < **id);
+                let gaps = unknown.iter().map(gap).collect();
+                push(call, Step::Delete { places, gaps, removed });
             }
             Operation::Xtrim { bound, precision, .. } => {
                 push(call, Step::Trim { bound: *bound, precision: *precision, removed });
@@ -208,10 +227,19 @@ impl Search<'_> {
                 done.add_unseen(*max_len);
                 found.push(done);
             }
-            Step::Delete { places, removed } => {
-                if fits(done.delete(places), removed) {
-                    found.push(done);
+            Step::Delete { places, gaps, removed } => {
+                let count = done.delete(places);
+                let mut each = vec![(count, done)];
+                for gap in gaps {
+                    let also = each.iter().filter_map(|(count, config)| {
+                        let mut config = config.clone();
+                        config.delete_unseen(*gap).then_some((count + 1, config))
+                    });
+                    let also: Vec<_> = also.collect();
+                    each.extend(also);
                 }
+                let fitting = each.into_iter().filter(|(count, _)| fits(*count, removed));
+                found.extend(fitting.map(|(_, config)| config));
             }
             Step::Trim { bound, precision, removed } => {
                 let counts = config.trimmable(self.chain, *bound, *precision);

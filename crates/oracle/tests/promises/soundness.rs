@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use rivermark_oracle::{History, Verdict, check};
 
-use crate::generator::{Generated, Profile, generate};
+use crate::generator::{Generated, generate};
+use crate::profile::Profile;
 
 fn is_sound(seed: u64, profile: Profile) -> Result<(), TestCaseError> {
     let Generated { history, observation } = generate(seed, profile);
@@ -15,7 +16,7 @@ fn is_sound(seed: u64, profile: Profile) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn growing_streams(seed: u64) {
