@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rivermark_bench::BenchArguments;
 use serde::Serialize;
 
 use crate::config::{LogFormat, Role};
@@ -39,6 +40,13 @@ Examples:
   rivermark cluster status
   rivermark cluster status --address 10.0.0.2:8379 --format json | jq '.shards[].leader'";
 
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  rivermark bench                                             1x1, 50x1 and 50x32 on 127.0.0.1:6379
+  rivermark bench --target redis=127.0.0.1:7000 --target rivermark=127.0.0.1:6379,127.0.0.1:6380 --shape 50x32
+
+Targets are measured in turn, round after round; the last is compared with each other one.";
+
 /// A clustered, replicated stream broker that speaks Redis Streams.
 #[derive(Debug, Parser)]
 #[command(name = "rivermark", version, about, after_help = EXAMPLES)]
@@ -57,6 +65,9 @@ pub enum Action {
     /// Run one node
     #[command(after_help = SERVER_EXAMPLES)]
     Server(Box<ServerArguments>),
+    /// Measure XADD on one or more servers that speak RESP
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArguments),
     /// Look at a cluster
     Cluster {
         /// What to look at.

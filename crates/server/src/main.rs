@@ -30,6 +30,11 @@ fn perform(action: Action) -> anyhow::Result<ExitCode> {
             runtime.block_on(dev::run(arguments))
         }
         Action::Server(arguments) => serve(&arguments),
+        Action::Bench(arguments) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(rivermark_bench::run(&arguments))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Action::Cluster { action: ClusterAction::Status(arguments) } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(admin::status(&arguments))?;
