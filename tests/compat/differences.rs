@@ -8,7 +8,7 @@ pub fn reason(command: &[Vec<u8>], redis: &Reply, ours: &Reply) -> Option<&'stat
     if !command[0].eq_ignore_ascii_case(b"EXEC") {
         return of_one(redis, ours);
     }
-    if matches!(ours, Reply::Error(text) if text.starts_with("CROSSSLOT")) {
+    if is_refused_transaction(ours) {
         return Some("a transaction is one log entry, hence of one shard");
     }
     let (Reply::Array(redis), Reply::Array(ours)) = (redis, ours) else { return None };
@@ -20,10 +20,19 @@ pub fn reason(command: &[Vec<u8>], redis: &Reply, ours: &Reply) -> Option<&'stat
     reasons?.first().copied()
 }
 
+/// Whether a transaction over several shards was refused. What follows it is not comparable.
+pub fn is_refused_transaction(ours: &Reply) -> bool {
+    matches!(ours, Reply::Error(text) if text.starts_with("CROSSSLOT"))
+}
+
 fn of_one(redis: &Reply, ours: &Reply) -> Option<&'static str> {
     let Reply::Error(ours) = ours else { return None };
     match redis {
         Reply::Integer(0) if ours.starts_with("ERR Invalid stream ID") => Some(ARGUMENTS_FIRST),
+        Reply::Array(_) if ours == "ERR invalid cursor" => Some("a cursor is a decimal number"),
+        Reply::Error(redis) if redis.starts_with("ERR The ID specified in XSETID is smaller") => ours
+            .starts_with("ERR The ID specified in XSETID is smaller")
+            .then_some("8.x compares with the greatest deleted id first"),
         Reply::Error(redis) if redis.starts_with("ERR Unbalanced XREAD list") => {
             ours.starts_with("ERR Unbalanced 'xread").then_some("8.0 names the command in the text")
         }

@@ -387,7 +387,11 @@ impl Generator<'_> {
             0 => vec!["EXISTS".into(), key, self.key()],
             1 => vec!["TYPE".into(), key],
             2 => vec!["EXPIRE".into(), self.removable(), self.pick(&["100", "5000", "0", "-1"])],
-            3 => vec!["PEXPIRE".into(), key, "100000".into(), self.pick(&["NX", "XX", "GT", "LT"])],
+            3 => {
+                // Never twice the same deadline: whether it is later by a millisecond is chance.
+                let ms = self.random.random_range(1..1_000_000) * 1000;
+                vec!["PEXPIRE".into(), key, ms.to_string(), self.pick(&["NX", "XX", "GT", "LT"])]
+            }
             4 => vec!["EXPIREAT".into(), self.removable(), self.pick(&["1", "9999999999"])],
             5 => vec![self.pick(&["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"]), key],
             6 => vec!["PERSIST".into(), key],

@@ -95,7 +95,8 @@ impl Pair {
             theirs[*index] != ours[*index]
                 && differences::reason(&sequence.commands[*index], &theirs[*index], &ours[*index]).is_none()
         };
-        (0..theirs.len()).find(differs).map(|index| (index, theirs[index].clone(), ours[index].clone()))
+        let comparable = ours.iter().position(differences::is_refused_transaction).unwrap_or(ours.len());
+        (0..comparable).find(differs).map(|index| (index, theirs[index].clone(), ours[index].clone()))
     }
 
     /// Leaves out commands as long as a difference remains, and tells what is left.
