@@ -10,6 +10,8 @@
 //!
 //! An idle connection holds no buffer.
 
+mod advance;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,10 +28,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clients::Registered;
-use crate::dispatch::{Dispatched, Next, dispatch};
-use crate::execute::alone::{Done, perform};
+use crate::dispatch::Dispatched;
+use crate::execute::alone::Done;
 use crate::net::linger::linger;
-use crate::net::run::{Finished, Run, Slot, Source, Work};
+use crate::net::read_pace::ReadPace;
+use crate::net::run::{Finished, Run};
 use crate::node::Node;
 use crate::session::Session;
 
@@ -78,6 +81,7 @@ pub struct Connection {
     under_way: FuturesOrdered<BoxFuture<'static, Answered>>,
     kind: Kind,
     requests_under_way: usize,
+    read_pace: ReadPace,
     /// The decoder has used up the input.
     starved: bool,
     ending: Ending,
@@ -107,6 +111,7 @@ impl Connection {
             under_way: FuturesOrdered::new(),
             kind: Kind::Nothing,
             requests_under_way: 0,
+            read_pace: ReadPace::default(),
             starved: true,
             ending: Ending::No,
             left: false,
@@ -214,187 +219,6 @@ impl Connection {
         self.left = true;
         self.client.set_gone();
         !self.client.is_blocked()
-    }
-
-    /// Decodes, dispatches and starts as much as may start.
-    fn advance(&mut self) {
-        while self.gate.is_none() {
-            self.collect();
-            if self.run.is_empty() {
-                return;
-            }
-            self.start_run_if_there_is_room();
-            if !self.under_way.is_empty() {
-                return;
-            }
-        }
-    }
-
-    /// Puts requests into the run until one must wait or none is left.
-    fn collect(&mut self) {
-        while let Some(next) = self.next_request() {
-            if let Some(pause) = self.node.pauses.holds(next.is_write()) {
-                self.gate = Some(pause);
-                self.held = Some(next);
-                return;
-            }
-            if let Some(held) = self.take(next) {
-                self.held = Some(held);
-                return;
-            }
-            if self.session.quit {
-                self.ending = Ending::Drain;
-            }
-        }
-    }
-
-    /// Whether advancing was stopped by nothing but replies that the client has taken since.
-    fn may_advance(&self) -> bool {
-        let more = self.held.is_some() || (!self.starved && self.ending == Ending::No);
-        let room = self.output.len() < CONNECTION_OUTPUT_BYTES_MAX;
-        more && room && self.gate.is_none() && self.under_way.is_empty()
-    }
-
-    fn next_request(&mut self) -> Option<Dispatched> {
-        if self.held.is_some() {
-            return self.held.take();
-        }
-        let full = self.requests_under_way + self.run.slots.len() >= CONNECTION_REQUESTS_IN_FLIGHT_MAX
-            || self.output.len() >= CONNECTION_OUTPUT_BYTES_MAX;
-        if self.ending != Ending::No || self.kind == Kind::Alone || full {
-            return None;
-        }
-        match self.decoder.decode(&mut self.input) {
-            Ok(Some(request)) => {
-                self.last_active = Instant::now();
-                let dispatched = dispatch(&self.node, &mut self.session, &self.client, request);
-                if self.session.authenticated {
-                    self.decoder.set_authentication(Authentication::Done);
-                }
-                Some(dispatched)
-            }
-            Ok(None) => {
-                self.starved = true;
-                self.shrink();
-                None
-            }
-            Err(error) => {
-                self.ending = Ending::Linger;
-                self.input.clear();
-                let reply = error.reply()?;
-                Some(Dispatched::frame(self.session.protocol, rivermark_protocol::Frame::Error(reply)))
-            }
-        }
-    }
-
-    /// Puts a request into the run or starts it; gives it back if it must wait.
-    fn take(&mut self, dispatched: Dispatched) -> Option<Dispatched> {
-        let Dispatched { protocol, muted, spec, shape, next } = dispatched;
-        let slot = |source| Slot { protocol, muted, spec, shape, source };
-        match next {
-            Next::Reply(frame) => self.run.slots.push(slot(Source::Frame(frame))),
-            Next::Propose(routed) => {
-                if !self.admits(Kind::Propose) {
-                    return Some(Dispatched { protocol, muted, spec, shape, next: Next::Propose(routed) });
-                }
-                let source = self.run.propose(routed);
-                self.run.slots.push(slot(source));
-            }
-            Next::Query(routed) => {
-                if !self.admits(Kind::Query) {
-                    return Some(Dispatched { protocol, muted, spec, shape, next: Next::Query(routed) });
-                }
-                let source = self.run.query(routed);
-                self.run.slots.push(slot(source));
-            }
-            Next::Alone(task) => {
-                if !self.run.is_empty() || !self.under_way.is_empty() {
-                    return Some(Dispatched { protocol, muted, spec, shape, next: Next::Alone(task) });
-                }
-                let done = perform(Arc::clone(&self.node), Arc::clone(&self.client), task);
-                let started = Instant::now();
-                self.kind = Kind::Alone;
-                self.requests_under_way += 1;
-                self.under_way.push_back(Box::pin(async move {
-                    let answer = done.await;
-                    Answered::Alone(Box::new(Done { protocol, muted, spec, shape, started, answer }))
-                }));
-            }
-        }
-        None
-    }
-
-    /// Whether shard work of this kind may join the run.
-    fn admits(&self, kind: Kind) -> bool {
-        let own = match self.run.work {
-            Work::None => Kind::Nothing,
-            Work::Propose(_) => Kind::Propose,
-            Work::Query(_) => Kind::Query,
-        };
-        let fits = |other: Kind| other == Kind::Nothing || other == kind;
-        fits(own) && fits(self.kind)
-    }
-
-    fn start_run_if_there_is_room(&mut self) {
-        if let Work::Propose(parts) = &self.run.work {
-            let has_room = |shard| self.node.shards.room(shard).now_or_never().is_some();
-            if !parts.iter().all(|(shard, _)| has_room(*shard)) {
-                let shards: Vec<_> = parts.iter().map(|(shard, _)| *shard).collect();
-                let node = Arc::clone(&self.node);
-                self.gate = Some(Box::pin(async move {
-                    for shard in shards {
-                        node.shards.room(shard).await;
-                    }
-                }));
-                return;
-            }
-        }
-        self.start_run();
-    }
-
-    fn start_run(&mut self) {
-        let run = std::mem::take(&mut self.run);
-        let kind = match run.work {
-            Work::None if self.under_way.is_empty() => {
-                self.write_local(run);
-                return;
-            }
-            Work::None => self.kind,
-            Work::Propose(_) => Kind::Propose,
-            Work::Query(_) => Kind::Query,
-        };
-        self.kind = kind;
-        self.requests_under_way += run.slots.len();
-        let finished = run.start(&self.node);
-        self.under_way.push_back(Box::pin(async move { Answered::Run(finished.await) }));
-        if self.under_way.len() == 1
-            && let Some(Some(answered)) = self.under_way.next().now_or_never()
-        {
-            self.finish(answered);
-        }
-    }
-
-    /// Replies that need no shard and wait for none.
-    fn write_local(&mut self, run: Run) {
-        if let Some(finished) = run.start(&self.node).now_or_never() {
-            finished.write(&self.node, &mut self.output);
-        }
-    }
-
-    fn finish(&mut self, answered: Answered) {
-        match answered {
-            Answered::Run(finished) => {
-                self.requests_under_way -= finished.requests();
-                finished.write(&self.node, &mut self.output);
-            }
-            Answered::Alone(done) => {
-                self.requests_under_way -= 1;
-                done.write(&self.node, &mut self.session, &mut self.output);
-            }
-        }
-        if self.under_way.is_empty() {
-            self.kind = Kind::Nothing;
-        }
     }
 
     /// Writes what the socket takes.

@@ -3,4 +3,5 @@
 pub mod connection;
 pub mod linger;
 pub mod listener;
+pub mod read_pace;
 pub mod run;

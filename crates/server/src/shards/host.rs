@@ -98,8 +98,13 @@ impl LeaderEndpoint for ShardHost {
             let replica = replica?;
             replica.read_barrier().await?;
             let now = replica.now();
-            Ok(replica
-                .with_machine(|machine| queries.iter().map(|query| machine.query(now, query)).collect()))
+            let mut outcomes = Vec::with_capacity(queries.len());
+            for query in queries.iter() {
+                // The machine is let go of after each: writes must not wait for a train of long reads.
+                outcomes.push(replica.with_machine(|machine| machine.query(now, query)));
+                tokio::task::consume_budget().await;
+            }
+            Ok(outcomes)
         })
     }
 
