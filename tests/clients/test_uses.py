@@ -201,7 +201,7 @@ def test_live_dashboard(disturbed, key, protocol):
         if number == 25:
             disturbance.strike()
         for stream in streams:
-            client.xadd(stream, {"value": number}, maxlen=20)
+            client.xadd(stream, {"value": number}, maxlen=20, approximate=False)
     watcher.join(60)
     assert not failures
     assert latest == {stream: "49" for stream in streams}
