@@ -6,7 +6,7 @@ mod info;
 
 use rivermark_stream::fields::FieldsIter;
 use rivermark_stream::outcome::{
-    AutoClaimed, Claimed, KeyType, PendingEntry, PendingSummary, ScanPage, StreamsRead,
+    AutoClaimed, Claimed, KeyType, PendingEntry, PendingSummary, ScanPage, StreamClaims, StreamsRead,
 };
 use rivermark_stream::{Entries, Outcome};
 use rivermark_types::{EntryId, KeyPosition, StreamKey};
@@ -25,6 +25,7 @@ pub fn write_outcome(outcome: &Outcome, writer: &mut ReplyWriter<'_>) {
         Outcome::EntryIds(ids) => write_ids(ids, writer),
         Outcome::Entries(entries) => write_entries(entries, writer),
         Outcome::Streams(streams) => write_streams(streams, writer),
+        Outcome::StreamsClaimed(streams) => write_claims(streams, writer),
         Outcome::AutoClaimed(claimed) => auto_claimed(claimed, writer),
         Outcome::PendingSummary(summary) => pending_summary(summary, writer),
         Outcome::PendingRange(pending) => pending_range(pending, writer),
@@ -49,6 +50,11 @@ pub fn write_outcome(outcome: &Outcome, writer: &mut ReplyWriter<'_>) {
             writer.array(versions.len());
             versions.iter().for_each(|version| writer.unsigned(*version));
         }
+        Outcome::Integers(values) => {
+            writer.array(values.len());
+            values.iter().for_each(|value| writer.integer(*value));
+        }
+        Outcome::Bytes(bytes) => writer.bulk(bytes),
         Outcome::Transaction(outcomes) => {
             writer.array(outcomes.len());
             outcomes.iter().for_each(|outcome| write_outcome(outcome, writer));
@@ -75,17 +81,44 @@ pub fn write_streams(read: &StreamsRead, writer: &mut ReplyWriter<'_>) {
     if read.streams.is_empty() {
         return writer.null_array();
     }
-    match writer.protocol() {
-        Protocol::Resp2 => writer.array(read.streams.len()),
-        Protocol::Resp3 => writer.map(read.streams.len()),
-    }
+    streams_head(read.streams.len(), writer);
     for stream in &read.streams {
-        if writer.protocol() == Protocol::Resp2 {
-            writer.array(2);
-        }
-        writer.bulk(stream.key.name());
+        stream_head(&stream.key, writer);
         write_entries(&stream.entries, writer);
     }
+}
+
+/// Writes what XREADGROUP read with CLAIM: with each entry, what was known of its delivery before.
+fn write_claims(streams: &[StreamClaims], writer: &mut ReplyWriter<'_>) {
+    streams_head(streams.len(), writer);
+    for StreamClaims { read, deliveries } in streams {
+        stream_head(&read.key, writer);
+        if deliveries.is_empty() {
+            write_entries(&read.entries, writer);
+            continue;
+        }
+        writer.array(read.entries.len());
+        for (entry, delivery) in read.entries.iter().zip(deliveries) {
+            writer.array(4);
+            write_id_and_fields(entry.id, entry.fields, writer);
+            writer.unsigned(delivery.idle_ms);
+            writer.unsigned(delivery.delivery_count);
+        }
+    }
+}
+
+fn streams_head(count: usize, writer: &mut ReplyWriter<'_>) {
+    match writer.protocol() {
+        Protocol::Resp2 => writer.array(count),
+        Protocol::Resp3 => writer.map(count),
+    }
+}
+
+fn stream_head(key: &StreamKey, writer: &mut ReplyWriter<'_>) {
+    if writer.protocol() == Protocol::Resp2 {
+        writer.array(2);
+    }
+    writer.bulk(key.name());
 }
 
 fn scan_page(page: &ScanPage, writer: &mut ReplyWriter<'_>) {
@@ -101,6 +134,10 @@ fn write_entries(entries: &Entries, writer: &mut ReplyWriter<'_>) {
 
 fn write_entry(id: EntryId, fields: Option<FieldsIter<'_>>, writer: &mut ReplyWriter<'_>) {
     writer.array(2);
+    write_id_and_fields(id, fields, writer);
+}
+
+fn write_id_and_fields(id: EntryId, fields: Option<FieldsIter<'_>>, writer: &mut ReplyWriter<'_>) {
     writer.entry_id(id);
     let Some(fields) = fields else { return writer.null_array() };
     // The iterator knows exactly how many pairs are left.
@@ -156,7 +193,10 @@ fn pending_range(pending: &[PendingEntry], writer: &mut ReplyWriter<'_>) {
         writer.array(4);
         writer.entry_id(entry.id);
         writer.bulk(entry.consumer.as_bytes());
-        writer.unsigned(entry.idle_ms);
+        match entry.idle_ms {
+            Some(idle_ms) => writer.unsigned(idle_ms),
+            None => writer.integer(-1),
+        }
         writer.unsigned(entry.delivery_count);
     }
 }

@@ -67,11 +67,29 @@ reply_errors! {
     NegativeLimit => "ERR The LIMIT argument must be >= 0.",
     LimitWithoutTrim => "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
     LimitWithoutApproximation => "ERR syntax error, LIMIT cannot be used without the special ~ option",
+    IdempotentWithId => "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
+    IdempotentTwice => "ERR syntax error, IDMP/IDMPAUTO specified multiple times",
+    IdempotentProducerEmpty(option) => "ERR syntax error, {} requires a non-empty producer ID",
+    IdempotentIdOptionEmpty => "ERR syntax error, IDMP requires a non-empty idempotent ID",
+    NothingToConfigure => "ERR At least one parameter must be specified",
+    IdempotentDuration => "ERR IDMP-DURATION must be between 1 and 86400 seconds",
+    IdempotentDurationTwice => "ERR IDMP-DURATION specified multiple times",
+    IdempotentSize => "ERR IDMP-MAXSIZE must be between 1 and 10000 entries",
+    IdempotentSizeTwice => "ERR IDMP-MAXSIZE specified multiple times",
+    ProducerEmpty => "ERR producer ID must be non-empty",
+    IdempotentIdEmpty => "ERR idempotent ID must be non-empty",
+    NoSuchEntry => "ERR No such message in stream",
+    IdempotentIdTaken => "ERR IID already exists for this producer with a different stream ID",
+    IdsMissing => "ERR IDS option is required",
+    IdCountNotPositive => "ERR Number of IDs must be a positive integer",
+    IdCountMismatch => "ERR The `numids` parameter must match the number of arguments",
     EntriesAddedNegative => "ERR entries_added must be positive",
     EntriesAddedBelowLength => "ERR The entries_added specified in XSETID is smaller than the target stream length",
     SetIdBelowGivenMaxDeleted => "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
     SetIdBelowMaxDeleted => "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
     SetIdBelowLastEntry => "ERR The ID specified in XSETID is smaller than the target stream top item",
+
+    RangeTooLarge => "ERR The range holds more than the server returns at once, use COUNT",
 
     // XREAD, XREADGROUP.
     UnbalancedXRead => "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",
@@ -83,6 +101,12 @@ reply_errors! {
     TimeoutNotAnInteger => "ERR timeout is not an integer or out of range",
     TimeoutNegative => "ERR timeout is negative",
     TimeoutOutOfRange => "ERR timeout is out of range",
+
+    MaxCountNotPositive => "ERR MAXCOUNT must be > 0",
+    MaxSizeNotPositive => "ERR MAXSIZE must be > 0",
+    MaxCountBelowCount => "ERR MAXCOUNT must be >= COUNT",
+    ClaimMinIdleNotAnInteger => "ERR min-idle-time is not an integer or out of range",
+    ClaimMinIdleNegative => "ERR min-idle-time must be a positive integer",
 
     // Groups.
     KeyRequiredByXGroup => "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
@@ -96,11 +120,28 @@ reply_errors! {
     UnknownClaimOption(option) => "ERR Unrecognized XCLAIM option '{}'",
     CountNotPositive => "ERR COUNT must be > 0",
 
+    // The reference's own texts begin with the code it puts before every text.
+    NackMode => "ERR ERR mode must be SILENT, FAIL, or FATAL",
+    NackIdsMissing => "ERR ERR syntax error, expected IDS keyword",
+    NackIdCountNotPositive => "ERR numids must be a positive integer",
+    NackIdCountMismatch => "ERR ERR number of IDs doesn't match numids",
+    NackRetryCount => "ERR ERR Invalid RETRYCOUNT value, must be >= 0",
+    UnknownNackOption(option) => "ERR ERR Unrecognized XNACK option '{}'",
+
     // Keys.
     InvalidExpireTime(command) => "ERR invalid expire time in '{}' command",
     UnsupportedOption(option) => "ERR Unsupported option {}",
     ExpireNxWithOthers => "ERR NX and XX, GT or LT options at the same time are not compatible",
     ExpireGtWithLt => "ERR GT and LT options at the same time are not compatible",
+    SameKey => "ERR source and destination objects are the same",
+    KeyExists => "BUSYKEY Target key name already exists.",
+    PayloadInvalid => "ERR DUMP payload version or checksum are wrong",
+    DumpTooLarge => "ERR The stream is larger than what RESTORE accepts",
+    RestoreTimeToLive => "ERR Invalid TTL value, must be >= 0",
+    RestoreIdleTime => "ERR Invalid IDLETIME value, must be >= 0",
+    RestoreFrequency => "ERR Invalid FREQ value, must be >= 0 and <= 255",
+    IdleTimeNotTracked => "ERR The time of last access is not tracked, so there is no idle time.",
+    AccessFrequencyNotTracked => "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
     InvalidCursor => "ERR invalid cursor",
     UnknownType(name) => "ERR unknown type name '{}'",
 
@@ -158,7 +199,7 @@ reply_errors! {
     Ask(slot, address) => "ASK {} {}",
     CrossSlot => "CROSSSLOT Keys in request don't hash to the same slot",
     /// A transaction, or a command that must see all its keys at once, over several shards.
-    CrossShard => "CROSSSLOT Keys in a transaction must belong to the same shard, use a hash tag to keep them together",
+    CrossShard => "CROSSSLOT Keys of this request must belong to the same shard, use a hash tag to keep them together",
     TryAgain => "TRYAGAIN Multiple keys request during rehashing of slot",
     SlotNotServed => "CLUSTERDOWN Hash slot not served",
     ClusterDown => "CLUSTERDOWN The cluster is down",
@@ -241,6 +282,14 @@ impl From<&Rejection> for ReplyError {
             Rejection::SetIdBelowMaxDeleted => Self::SetIdBelowMaxDeleted,
             Rejection::SetIdBelowLastEntry => Self::SetIdBelowLastEntry,
             Rejection::EntriesAddedBelowLength => Self::EntriesAddedBelowLength,
+            Rejection::NoSuchEntry => Self::NoSuchEntry,
+            Rejection::IdempotentIdTaken => Self::IdempotentIdTaken,
+            Rejection::KeyExists => Self::KeyExists,
+            Rejection::PayloadInvalid => Self::PayloadInvalid,
+            Rejection::DumpTooLarge => Self::DumpTooLarge,
+            Rejection::RangeTooLarge => Self::RangeTooLarge,
+            Rejection::IdleTimeNotTracked => Self::IdleTimeNotTracked,
+            Rejection::AccessFrequencyNotTracked => Self::AccessFrequencyNotTracked,
         }
     }
 }

@@ -9,10 +9,13 @@
 
 use rivermark_types::EntryId;
 
+use crate::allowance::{ReplySize, entry_reply_bytes};
 use crate::command::Settings;
 use crate::fields::{EntriesBuilder, Fields, FieldsIter, take_bytes};
 use crate::listpack;
 use crate::varint::{put_varint, take_varint};
+
+mod durable;
 
 const DELETED: u8 = 1;
 const SAME_FIELDS: u8 = 2;
@@ -93,7 +96,7 @@ impl Block {
         let counters =
             listpack::integer_bytes(i64::from(self.live)) + listpack::integer_bytes(i64::from(self.deleted));
         let added: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-        (self.listpack_bytes + counters) as usize + added >= bytes_max as usize
+        self.listpack_bytes.saturating_add(counters) as usize + added >= bytes_max as usize
     }
 
     /// Appends an entry; `id` is greater than the last.
@@ -149,6 +152,19 @@ impl Block {
 
     /// Marks live entries from the front deleted while `goes` says so; how many.
     pub fn delete_front(&mut self, mut goes: impl FnMut(EntryId) -> bool) -> u32 {
+        self.delete_where(|id| if goes(id) { Verdict::Goes } else { Verdict::End })
+    }
+
+    /// Marks entries of the list, in order, deleted; how many were live.
+    pub fn delete_listed(&mut self, ids: &[EntryId]) -> u32 {
+        self.delete_where(|id| match ids.binary_search(&id) {
+            Ok(_) => Verdict::Goes,
+            Err(at) if at == ids.len() => Verdict::End,
+            Err(_) => Verdict::Stays,
+        })
+    }
+
+    fn delete_where(&mut self, mut verdict: impl FnMut(EntryId) -> Verdict) -> u32 {
         let mut marks = Vec::new();
         let mut walk = self.all();
         loop {
@@ -157,10 +173,11 @@ impl Block {
             if entry.deleted {
                 continue;
             }
-            if !goes(entry.id) {
-                break;
+            match verdict(entry.id) {
+                Verdict::Goes => marks.push(at),
+                Verdict::Stays => {}
+                Verdict::End => break,
             }
-            marks.push(at);
         }
         for at in &marks {
             self.packed[*at] |= DELETED;
@@ -206,6 +223,14 @@ impl Block {
     }
 }
 
+/// What becomes of a live entry.
+enum Verdict {
+    Goes,
+    Stays,
+    /// It stays, and so does all that follows.
+    End,
+}
+
 /// Whether an entry stores its field names or uses the first entry's.
 #[derive(Clone, Copy)]
 enum FieldNames {
@@ -227,6 +252,28 @@ fn entry_listpack_bytes(first: EntryId, id: EntryId, fields: &Fields, names: Fie
             let counts = listpack::integer_bytes(pairs) + listpack::integer_bytes(2 * pairs + 4);
             flags + ids + own + values + counts
         }
+    }
+}
+
+impl ReplySize for BlockEntry<'_> {
+    fn reply_bytes(&self) -> u64 {
+        let pairs = Some(u64::from(self.pairs));
+        match self.names {
+            None => {
+                let own = FieldsIter::new(self.body, self.pairs);
+                entry_reply_bytes(self.id, pairs, own.map(|(name, value)| (name.len(), value.len())))
+            }
+            Some(names) => {
+                let mut body = self.body;
+                let lengths = FieldsIter::new(names, self.pairs)
+                    .map(|(name, _)| (name.len(), take_bytes(&mut body).map_or(0, <[u8]>::len)));
+                entry_reply_bytes(self.id, pairs, lengths)
+            }
+        }
+    }
+
+    fn kept_bytes(&self) -> u64 {
+        (self.body.len() + self.names.map_or(0, <[u8]>::len) + size_of::<EntryId>()) as u64
     }
 }
 
@@ -281,63 +328,5 @@ impl<'a> Iterator for BlockWalk<'a> {
         self.names.get_or_insert((body, pairs));
         self.rest = rest;
         Some(BlockEntry { id, deleted: header & DELETED != 0, pairs, names, body })
-    }
-}
-
-mod durable {
-    //! The block as snapshots hold it: its fields, then the packed bytes as they are.
-
-    use super::{Block, DELETED, SAME_FIELDS};
-    use crate::codec::{DecodeError, Reader, WireValue};
-    use bytes::Bytes;
-    use rivermark_types::EntryId;
-
-    impl Block {
-        pub fn encode(&self, out: &mut Vec<u8>) {
-            self.first.encode(out);
-            self.last.encode(out);
-            self.live.encode(out);
-            self.deleted.encode(out);
-            self.listpack_bytes.encode(out);
-            crate::varint::put_varint(out, self.packed.len() as u64);
-            out.extend_from_slice(&self.packed);
-        }
-
-        pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-            let block = Self {
-                first: EntryId::decode(reader)?,
-                last: EntryId::decode(reader)?,
-                live: u32::decode(reader)?,
-                deleted: u32::decode(reader)?,
-                listpack_bytes: u32::decode(reader)?,
-                packed: Bytes::decode(reader)?.to_vec(),
-            };
-            if block.is_sound() { Ok(block) } else { Err(DecodeError::Invalid("block")) }
-        }
-
-        /// Whether the packed bytes hold what the counters say, in order.
-        pub fn is_sound(&self) -> bool {
-            let mut walk = self.all();
-            let (mut live, mut deleted) = (0u32, 0u32);
-            let mut previous: Option<EntryId> = None;
-            loop {
-                let known = walk.rest.first().is_none_or(|header| header & !(DELETED | SAME_FIELDS) == 0);
-                let Some(entry) = walk.next() else { break };
-                let ascends = previous.is_none_or(|previous| previous < entry.id);
-                if !known || !ascends || entry.pairs == 0 {
-                    return false;
-                }
-                let count = if entry.deleted { &mut deleted } else { &mut live };
-                *count += 1;
-                if previous.is_none() && entry.id != self.first {
-                    return false;
-                }
-                previous = Some(entry.id);
-            }
-            walk.rest.is_empty()
-                && previous == Some(self.last)
-                && live > 0
-                && (live, deleted) == (self.live, self.deleted)
-        }
     }
 }

@@ -9,6 +9,7 @@
 //! a map's value: it depends on the order of changes.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A run holds at most so many items.
@@ -64,6 +65,17 @@ impl<K: Ord + Clone, V: Clone> ChunkMap<K, V> {
         self.runs.range(..=key).rev().find_map(|(_, run)| {
             let above = run.partition_point(|(k, _)| k <= key);
             above.checked_sub(1).map(|at| &run[at])
+        })
+    }
+
+    /// The item with the lowest key above `key`.
+    pub fn above(&self, key: &K) -> Option<&(K, V)> {
+        // Runs are not empty, so the answer is in the key's run or begins the next.
+        let own = self.runs.range(..=key).next_back();
+        let within = own.and_then(|(_, run)| run.get(run.partition_point(|(k, _)| k <= key)));
+        within.or_else(|| {
+            let after = (Bound::Excluded(key), Bound::Unbounded);
+            self.runs.range(after).next().and_then(|(_, run)| run.first())
         })
     }
 

@@ -3,11 +3,25 @@
 //! Commands enter the Raft log in this form, never as RESP text, so replicas cannot disagree on grammar.
 //! What Redis calls a read but changes state (XREADGROUP moves the PEL) is a command.
 
-use rivermark_types::limits::{BLOCK_BYTES_DEFAULT, BLOCK_ENTRIES_DEFAULT};
+mod claiming;
+mod deletion;
+mod idempotence;
+mod keyspace;
+mod reading;
+
+use rivermark_types::limits::{
+    BLOCK_BYTES_DEFAULT, BLOCK_ENTRIES_DEFAULT, IDEMPOTENT_PAIRS_DEFAULT, IDEMPOTENT_S_DEFAULT,
+};
 use rivermark_types::{ConsumerName, DatabaseIndex, EntryId, GroupName, StreamKey};
 
 use crate::fields::Fields;
 use crate::query::Query;
+
+pub use claiming::{ClaimReply, DeliveryTime, Force, NackMode, XAutoClaim, XClaim, XNack};
+pub use deletion::{References, XAckDel, XDelEx};
+pub use idempotence::{IdempotentId, XCfgSet, XIdmpRecord};
+pub use keyspace::{CopyKey, Deadline, ExistingOnly, Expire, ExpireCondition, Occupied, Rename, Restore};
+pub use reading::{Acknowledgement, FirstEntry, GroupReadFrom, ReadBudget, XReadGroup};
 
 /// One replicated change. Each variant is one Redis command or subcommand, unless it says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +52,28 @@ pub enum Command {
     XClaim(XClaim),
     /// XAUTOCLAIM.
     XAutoClaim(XAutoClaim),
+    /// XDELEX: for each id -1, 1 or 2.
+    XDelEx(XDelEx),
+    /// XACKDEL: for each id -1, 1 or 2.
+    XAckDel(XAckDel),
+    /// XNACK: how many entries have no owner now.
+    XNack(XNack),
+    /// XCFGSET.
+    XCfgSet(XCfgSet),
+    /// XIDMPRECORD.
+    XIdmpRecord(XIdmpRecord),
     /// DEL and UNLINK: how many of the keys existed.
     Delete(Vec<StreamKey>),
     /// EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT.
     Expire(Expire),
     /// PERSIST.
     Persist(StreamKey),
+    /// RENAME and RENAMENX.
+    Rename(Rename),
+    /// COPY.
+    Copy(CopyKey),
+    /// RESTORE.
+    Restore(Restore),
     /// FLUSHDB of this shard's part of a database.
     FlushDatabase(DatabaseIndex),
     /// FLUSHALL of this shard.
@@ -61,16 +91,25 @@ pub struct Settings {
     pub block_entries_max: u32,
     /// `stream-node-max-bytes`: bytes of a block; 0 is no bound.
     pub block_bytes_max: u32,
+    /// `stream-idmp-duration`: for how long a stream remembers an idempotent id, unless XCFGSET says otherwise.
+    pub idempotent_s: u32,
+    /// `stream-idmp-maxsize`: how many it remembers of one producer, unless XCFGSET says otherwise.
+    pub idempotent_pairs_max: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { block_entries_max: BLOCK_ENTRIES_DEFAULT, block_bytes_max: BLOCK_BYTES_DEFAULT }
+        Self {
+            block_entries_max: BLOCK_ENTRIES_DEFAULT,
+            block_bytes_max: BLOCK_BYTES_DEFAULT,
+            idempotent_s: IDEMPOTENT_S_DEFAULT,
+            idempotent_pairs_max: IDEMPOTENT_PAIRS_DEFAULT,
+        }
     }
 }
 
 /// The id argument of XADD.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NewEntryId {
     /// `*`: the stamp's millisecond, or the last id's successor.
     Auto,
@@ -78,6 +117,8 @@ pub enum NewEntryId {
     AutoSequence(u64),
     /// A full id; `0-0` is refused by the grammar.
     Exact(EntryId),
+    /// `*` with IDMP or IDMPAUTO: as [`Self::Auto`], unless the entry was added before.
+    Idempotent(IdempotentId),
 }
 
 /// How far to trim.
@@ -87,6 +128,8 @@ pub struct Trim {
     pub keep: TrimKeep,
     /// Exactly, or by whole blocks.
     pub precision: TrimPrecision,
+    /// KEEPREF, DELREF or ACKED.
+    pub references: References,
 }
 
 /// What trimming keeps.
@@ -218,39 +261,6 @@ pub struct XGroupSetId {
     pub entries_read: Option<u64>,
 }
 
-/// What XREADGROUP reads of one stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupReadFrom {
-    /// `>`: entries never delivered to the group.
-    New,
-    /// The consumer's own pending entries after this id.
-    Pending(EntryId),
-}
-
-/// Whether delivered entries are recorded as pending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acknowledgement {
-    /// Deliveries are pending until XACK.
-    Explicit,
-    /// NOACK: nothing is recorded.
-    Implicit,
-}
-
-/// XREADGROUP's arguments, for the streams of one shard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct XReadGroup {
-    /// The group, of every stream read.
-    pub group: GroupName,
-    /// The consumer, created on first mention.
-    pub consumer: ConsumerName,
-    /// COUNT, for each stream; `None` is no bound.
-    pub count: Option<u64>,
-    /// NOACK is [`Acknowledgement::Implicit`].
-    pub acknowledgement: Acknowledgement,
-    /// In the order given.
-    pub streams: Vec<(StreamKey, GroupReadFrom)>,
-}
-
 /// XACK's arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct XAck {
@@ -258,118 +268,6 @@ pub struct XAck {
     pub target: GroupRef,
     /// In the order given, repeats included.
     pub ids: Vec<EntryId>,
-}
-
-/// When a claimed entry counts as delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryTime {
-    /// Neither IDLE nor TIME: the stamp.
-    Now,
-    /// IDLE: so long before the stamp.
-    IdleMs(i64),
-    /// TIME: at this Unix millisecond.
-    AtUnixMs(i64),
-}
-
-/// What a claim answers, and whether it counts as a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimReply {
-    /// The entries; the delivery count goes up.
-    Entries,
-    /// JUSTID: the ids; the delivery count stays.
-    Ids,
-}
-
-/// XCLAIM's arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct XClaim {
-    /// The claiming consumer.
-    pub target: ConsumerRef,
-    /// Idle for at least so long; negative is parsed as zero.
-    pub min_idle_ms: u64,
-    /// In the order given.
-    pub ids: Vec<EntryId>,
-    /// IDLE or TIME.
-    pub delivery_time: DeliveryTime,
-    /// RETRYCOUNT.
-    pub retry_count: Option<u64>,
-    /// FORCE: also entries that are not pending.
-    pub force: Force,
-    /// JUSTID.
-    pub reply: ClaimReply,
-    /// LASTID.
-    pub last_id: Option<EntryId>,
-}
-
-/// FORCE of XCLAIM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Force {
-    /// Entries that are not pending are passed over.
-    No,
-    /// Entries that are not pending become so.
-    Yes,
-}
-
-/// XAUTOCLAIM's arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct XAutoClaim {
-    /// The claiming consumer.
-    pub target: ConsumerRef,
-    /// Idle for at least so long; negative is parsed as zero.
-    pub min_idle_ms: u64,
-    /// The first id to look at, inclusive.
-    pub start: EntryId,
-    /// COUNT, 100 if not given; at least 1.
-    pub count: u64,
-    /// JUSTID.
-    pub reply: ClaimReply,
-}
-
-/// When a key expires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deadline {
-    /// So many milliseconds after the stamp; may be negative.
-    InMs(i64),
-    /// At this Unix millisecond; may be in the past.
-    AtUnixMs(i64),
-}
-
-/// NX, XX, GT, LT of the EXPIRE family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExpireCondition {
-    /// No option.
-    Always,
-    /// NX: only if there is no deadline.
-    IfNone,
-    /// XX: only if there is one.
-    IfSome,
-    /// GT: only if later; no deadline counts as never.
-    IfLater,
-    /// LT: only if earlier; no deadline counts as never.
-    IfEarlier,
-}
-
-/// The EXPIRE family's arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expire {
-    /// The key.
-    pub key: StreamKey,
-    /// When. The grammar has checked that it does not overflow.
-    pub deadline: Deadline,
-    /// On what condition; XX with GT or LT is [`ExpireCondition::IfLater`]/[`ExpireCondition::IfEarlier`]
-    /// with `existing_only`.
-    pub condition: ExpireCondition,
-    /// XX together with GT or LT.
-    pub existing_only: ExistingOnly,
-}
-
-/// Whether XX accompanies GT or LT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExistingOnly {
-    /// It does not.
-    No,
-    /// It does.
-    Yes,
 }
 
 /// EXEC's arguments.

@@ -12,6 +12,7 @@ pub struct RequestKeys<'a>(Keys<'a>);
 
 enum Keys<'a> {
     One(Option<&'a StreamKey>),
+    Two(std::array::IntoIter<&'a StreamKey, 2>),
     List(Iter<'a, StreamKey>),
     Read(Iter<'a, (StreamKey, ReadFrom)>),
     ReadGroup(Iter<'a, (StreamKey, GroupReadFrom)>),
@@ -24,6 +25,7 @@ impl<'a> Iterator for RequestKeys<'a> {
     fn next(&mut self) -> Option<&'a StreamKey> {
         match &mut self.0 {
             Keys::One(key) => key.take(),
+            Keys::Two(keys) => keys.next(),
             Keys::List(keys) => keys.next(),
             Keys::Read(streams) => streams.next().map(|(key, _)| key),
             Keys::ReadGroup(streams) => streams.next().map(|(key, _)| key),
@@ -50,9 +52,17 @@ impl Command {
             Self::XAck(command) => Keys::One(Some(&command.target.key)),
             Self::XClaim(command) => Keys::One(Some(&command.target.key)),
             Self::XAutoClaim(command) => Keys::One(Some(&command.target.key)),
+            Self::XDelEx(command) => Keys::One(Some(&command.key)),
+            Self::XAckDel(command) => Keys::One(Some(&command.target.key)),
+            Self::XNack(command) => Keys::One(Some(&command.target.key)),
+            Self::XCfgSet(command) => Keys::One(Some(&command.key)),
+            Self::XIdmpRecord(command) => Keys::One(Some(&command.key)),
             Self::Delete(keys) => Keys::List(keys.iter()),
             Self::Expire(command) => Keys::One(Some(&command.key)),
             Self::Persist(key) => Keys::One(Some(key)),
+            Self::Rename(command) => Keys::Two([&command.from, &command.to].into_iter()),
+            Self::Copy(command) => Keys::Two([&command.from, &command.to].into_iter()),
+            Self::Restore(command) => Keys::One(Some(&command.key)),
             Self::FlushDatabase(_) | Self::FlushAll | Self::Configure(_) => Keys::One(None),
             Self::Transaction(transaction) => {
                 let watched = transaction.watches.iter().map(|(key, _)| key);
@@ -73,6 +83,8 @@ impl Query {
             Self::XRead(query) => Keys::Read(query.streams.iter()),
             Self::XPendingSummary(query) => Keys::One(Some(&query.key)),
             Self::XPendingRange(query) => Keys::One(Some(&query.key)),
+            Self::Dump(key) => Keys::One(Some(key)),
+            Self::KeyProperty(query) => Keys::One(Some(&query.key)),
             Self::XInfoStreamFull(query) => Keys::One(Some(&query.key)),
             Self::XInfoConsumers(query) => Keys::One(Some(&query.key)),
             Self::GroupsExist(query) => Keys::List(query.keys.iter()),

@@ -6,13 +6,14 @@ use rivermark_types::{DatabaseIndex, GroupName, StreamKey};
 /// Something a blocked reader may be waiting for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The stream has entries it had not before the batch.
+    /// The stream has entries it had not before the batch, or is another stream than before.
     EntriesAdded(StreamKey),
     /// The key is gone: deleted or expired. Blocked XREADGROUPs answer NOGROUP.
     KeyRemoved(StreamKey),
     /// The group is gone. Blocked XREADGROUPs answer NOGROUP.
     GroupRemoved(StreamKey, GroupName),
-    /// The group's cursor moved back, so entries may be deliverable again.
+    /// Entries of the group may be deliverable again: its cursor moved back, or pending entries were given back
+    /// or made to look older.
     GroupMoved(StreamKey, GroupName),
     /// A database was flushed; `None` is all.
     Flushed(Option<DatabaseIndex>),

@@ -72,8 +72,7 @@ impl EntryLog {
 
     /// Copies the entry with this id; false if there is none.
     pub fn copy(&self, id: EntryId, out: &mut EntriesBuilder) -> bool {
-        let entry = self.block_of(id).and_then(|block| block.find(id));
-        entry.inspect(|entry| entry.copy_to(out)).is_some()
+        self.get(id).inspect(|entry| entry.copy_to(out)).is_some()
     }
 
     /// The first live entry.
@@ -115,6 +114,31 @@ impl EntryLog {
         count
     }
 
+    /// The first block with an entry, live or not, at or after `id`.
+    pub fn block_from(&self, id: EntryId) -> Option<&Block> {
+        match self.block_of(id) {
+            Some(block) if block.last() >= id => Some(block),
+            _ => self.blocks.above(&id).map(|(_, block)| &**block),
+        }
+    }
+
+    /// Deletes the live ones of these entries of one block, in order.
+    pub fn delete_from_block(&mut self, first: EntryId, ids: &[EntryId]) {
+        let Some(block) = self.blocks.get_mut(&first) else { return };
+        let block = Arc::make_mut(block);
+        let count = block.delete_listed(ids);
+        let emptied = block.live() == 0;
+        self.length -= u64::from(count);
+        if emptied {
+            self.blocks.remove(&first);
+        }
+    }
+
+    /// The entry with this id.
+    pub fn get(&self, id: EntryId) -> Option<BlockEntry<'_>> {
+        self.block_of(id).and_then(|block| block.find(id))
+    }
+
     /// Live entries with `start <= id <= end`, oldest first.
     pub fn range<'a>(
         &'a self,
@@ -127,13 +151,25 @@ impl EntryLog {
             .take_while(move |entry| entry.id <= *end)
     }
 
-    /// Copies at most `count` entries with `start <= id <= end`.
-    pub fn read(&self, start: EntryId, end: EntryId, count: u64, direction: Direction) -> Entries {
+    /// Copies at most `count` entries with `start <= id <= end`; `None` if they take more than `bytes_max`.
+    pub fn read(
+        &self,
+        start: EntryId,
+        end: EntryId,
+        count: u64,
+        direction: Direction,
+        bytes_max: usize,
+    ) -> Option<Entries> {
         let mut out = EntriesBuilder::default();
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         match direction {
             Direction::Forward => {
-                self.range(&start, &end).take(count).for_each(|entry| entry.copy_to(&mut out));
+                for entry in self.range(&start, &end).take(count) {
+                    entry.copy_to(&mut out);
+                    if out.bytes() > bytes_max {
+                        return None;
+                    }
+                }
             }
             Direction::Backward => {
                 let mut newest_first = Vec::new();
@@ -142,13 +178,16 @@ impl EntryLog {
                     newest_first.extend(block.iter().filter(|entry| start <= entry.id && entry.id <= end));
                     let left = count - out.len();
                     newest_first.iter().rev().take(left).for_each(|entry| entry.copy_to(&mut out));
+                    if out.bytes() > bytes_max {
+                        return None;
+                    }
                     if out.len() >= count {
                         break;
                     }
                 }
             }
         }
-        out.finish()
+        Some(out.finish())
     }
 
     /// How many live entries lie above `id`; counting stops at `enough`.

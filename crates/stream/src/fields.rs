@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use rivermark_types::EntryId;
 
+use crate::allowance::{ReplySize, entry_reply_bytes};
 use crate::varint::{put_varint, take_varint, varint_len};
 
 /// The field-value pairs of one entry, in the order given, repeats kept.
@@ -191,6 +192,11 @@ impl EntriesBuilder {
         self.count as usize
     }
 
+    /// Bytes so far.
+    pub fn bytes(&self) -> usize {
+        self.packed.len()
+    }
+
     /// Whether none was added.
     pub fn is_empty(&self) -> bool {
         self.count == 0
@@ -199,6 +205,21 @@ impl EntriesBuilder {
     /// The list.
     pub fn finish(self) -> Entries {
         Entries { packed: self.packed.into(), count: self.count }
+    }
+}
+
+impl ReplySize for EntryRef<'_> {
+    fn reply_bytes(&self) -> u64 {
+        let fields = self.fields.clone();
+        let pairs = fields.as_ref().map(|fields| fields.size_hint().0 as u64);
+        let lengths = fields.into_iter().flatten().map(|(field, value)| (field.len(), value.len()));
+        entry_reply_bytes(self.id, pairs, lengths)
+    }
+
+    fn kept_bytes(&self) -> u64 {
+        let fields = self.fields.clone().into_iter().flatten();
+        let strings: usize = fields.map(|(field, value)| packed_len(field) + packed_len(value)).sum();
+        (strings + size_of::<EntryId>()) as u64
     }
 }
 

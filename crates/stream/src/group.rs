@@ -3,10 +3,10 @@
 //! The bookkeeping of `entries_read` follows Redis 8: it counts up while nothing was deleted after the
 //! cursor, is worked out anew where the counters allow it, and is unknown otherwise.
 
-use rivermark_types::EntryId;
+use rivermark_types::{EntryId, UnixMillis};
 
-use crate::consumer::Consumers;
-use crate::pending::Pending;
+use crate::consumer::{ConsumerId, Consumers};
+use crate::pending::{Owner, Pending, PendingRecord};
 use crate::stream::Stream;
 
 /// A consumer group of a stream.
@@ -65,8 +65,41 @@ impl Group {
     /// Drops a pending entry from the group and from its consumer; false if it is not pending.
     pub fn acknowledge(&mut self, id: EntryId) -> bool {
         let Some(record) = self.pending.remove(id) else { return false };
-        self.consumers.get_mut(record.consumer).pending.remove(&id);
+        self.take_from(record.consumer(), id);
         true
+    }
+
+    /// Makes an entry pending with a consumer, whoever had it.
+    pub fn give(
+        &mut self,
+        id: EntryId,
+        consumer: ConsumerId,
+        delivery_time: UnixMillis,
+        delivery_count: u64,
+    ) {
+        let record = PendingRecord { owner: Owner::Consumer(consumer), delivery_time, delivery_count };
+        let before = self.pending.insert(id, record).and_then(|before| before.consumer());
+        if before != Some(consumer) {
+            self.take_from(before, id);
+            self.consumers.get_mut(consumer).pending.insert(id, ());
+        }
+    }
+
+    /// Makes an entry pending with nobody, whoever had it.
+    pub fn give_back(&mut self, id: EntryId, delivery_count: u64) {
+        let before = self.pending.insert_unowned(id, delivery_count).and_then(|before| before.consumer());
+        self.take_from(before, id);
+    }
+
+    /// Whether the entry is yet to be delivered or to be acknowledged.
+    pub fn references(&self, id: EntryId) -> bool {
+        self.last_id < id || self.pending.get(id).is_some()
+    }
+
+    fn take_from(&mut self, consumer: Option<ConsumerId>, id: EntryId) {
+        if let Some(consumer) = consumer {
+            self.consumers.get_mut(consumer).pending.remove(&id);
+        }
     }
 
     pub fn memory_bytes(&self) -> usize {

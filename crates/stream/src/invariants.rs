@@ -57,16 +57,20 @@ fn check_stream(stream: &Stream, holds: Holds<'_>) -> Result<(), Violation> {
     let first = stream.entries.first().map_or(EntryId::MIN, |entry| entry.id);
     holds(stream.first_id == first, "the first id is the first entry's")?;
     let top = stream.entries.blocks().last().map_or(EntryId::MIN, |block| block.last());
+    let sound = stream.idempotence.as_ref().is_none_or(|idempotence| idempotence.is_sound());
+    holds(sound, "idempotent ids and their entries agree")?;
     holds(stream.last_id >= top, "no entry is above the last id")
 }
 
 fn check_group(group: &Group, holds: Holds<'_>) -> Result<(), Violation> {
     holds(group.pending.is_sound() && group.consumers.is_sound(), "pending lists are in order")?;
     let owned = group.pending.iter().all(|(id, record)| {
-        group.consumers.contains(record.consumer)
-            && group.consumers.get(record.consumer).pending.contains_key(id)
+        record.consumer().is_none_or(|consumer| {
+            group.consumers.contains(consumer) && group.consumers.get(consumer).pending.contains_key(id)
+        })
     });
     holds(owned, "every pending entry is on its consumer's list")?;
+    let unowned = usize::try_from(group.pending.unowned()).unwrap_or(usize::MAX);
     let listed: usize = group.consumers.iter().map(|(_, consumer)| consumer.pending.len()).sum();
-    holds(listed == group.pending.len(), "consumers' lists hold pending entries only")
+    holds(listed + unowned == group.pending.len(), "consumers' lists hold pending entries only")
 }

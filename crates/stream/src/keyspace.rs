@@ -111,14 +111,31 @@ impl Keyspace {
 
     /// Removes a key; false if it was missing.
     pub fn remove(&mut self, key: &StreamKey) -> bool {
-        let Some(stream) = self.streams.remove(key) else { return false };
+        self.detach(key).is_some()
+    }
+
+    /// Removes a key and returns its stream.
+    pub fn take(&mut self, key: &StreamKey) -> Option<Stream> {
+        self.detach(key).map(Arc::unwrap_or_clone)
+    }
+
+    /// Puts a stream at a key, in the place of any other, under a version of its own.
+    pub fn put(&mut self, key: &StreamKey, mut stream: Stream) {
+        self.remove(key);
+        self.version += 1;
+        stream.version = self.version;
+        self.restore(key.detached(), stream);
+    }
+
+    fn detach(&mut self, key: &StreamKey) -> Option<Arc<Stream>> {
+        let stream = self.streams.remove(key)?;
         let counts = self.counts_mut(key);
         counts.keys -= 1;
         if let Some(deadline) = stream.deadline {
             counts.expiring -= 1;
             self.deadlines.remove(&(deadline, key.clone()));
         }
-        true
+        Some(stream)
     }
 
     /// Sets or clears a key's deadline; nothing if the key is missing.

@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod query;
 pub mod scatter;
 
+mod allowance;
 mod block;
 mod chunk_map;
 mod command_keys;
@@ -27,6 +28,7 @@ mod consumer;
 mod digest;
 mod entries;
 mod group;
+mod idempotence;
 mod keyspace;
 mod listpack;
 mod pending;

@@ -12,20 +12,26 @@
 //! The machine does not know who leads, who waits or who asked: effects say what waiters may want to look
 //! at ([`Machine::readiness`]), the host decides.
 
+use rivermark_types::limits::CLAIM_LOOK_MS_MIN;
 use rivermark_types::{EntryId, GroupName, SessionId, StreamKey, UnixMillis};
 
 use crate::batch::{Batch, Part, PartOutcome};
 use crate::command::Settings;
 use crate::commands::{self, Change};
 use crate::effect::{Effect, Effects};
+use crate::group::Group;
 use crate::keyspace::Keyspace;
 use crate::outcome::Outcome;
 use crate::queries::{self, View};
 use crate::query::Query;
 use crate::session::{Admission, Sessions};
+use crate::stream::Stream;
 
 /// Counting what a waiter could get stops here: more waiters than this are not tried in one round.
 const AVAILABLE_COUNTED_MAX: u64 = 65_536;
+
+/// The same of entries that may be claimed, each of which takes a look at its stream.
+const CLAIMABLE_COUNTED_MAX: usize = 1024;
 
 /// The state of one shard.
 #[derive(Debug)]
@@ -61,6 +67,15 @@ pub enum WaitCondition {
         key: StreamKey,
         /// The group.
         group: GroupName,
+    },
+    /// XREADGROUP `>` with CLAIM: as [`Self::Group`], or a pending entry idle for long enough.
+    Claim {
+        /// The stream.
+        key: StreamKey,
+        /// The group.
+        group: GroupName,
+        /// CLAIM.
+        min_idle_ms: u64,
     },
 }
 
@@ -155,8 +170,31 @@ impl Machine {
                     None => (0, true),
                 }
             }
+            WaitCondition::Claim { key, group, min_idle_ms } => {
+                match view.get(key).and_then(|stream| Some((stream, stream.group(group)?))) {
+                    Some((stream, group)) => {
+                        let claimable = claimable(stream, group, *min_idle_ms, view.now);
+                        (available(key, group.last_id) + claimable, false)
+                    }
+                    None => (0, true),
+                }
+            }
         };
         if available > 0 || refused { Readiness::Ready { available } } else { Readiness::Wait }
+    }
+
+    /// When [`Self::readiness`] is worth asking again although no effect told so: the passing of time alone
+    /// makes pending entries claimable. `None` if time changes nothing. Nothing that a later batch may do
+    /// without an effect makes the wait end before that instant; if nothing is ready then, ask this again.
+    pub fn look_again_at(&self, now: UnixMillis, condition: &WaitCondition) -> Option<UnixMillis> {
+        let WaitCondition::Claim { key, group, min_idle_ms } = condition else { return None };
+        let view = self.view(now);
+        let stream = view.get(key)?;
+        let group = stream.group(group)?;
+        let oldest = group.pending.by_turn().find(|(id, _)| stream.entries.contains(*id));
+        let from = oldest.map_or(view.now, |(_, record)| record.delivery_time.min(view.now));
+        let soonest = view.now.get().saturating_add(CLAIM_LOOK_MS_MIN);
+        Some(UnixMillis::new(from.get().saturating_add(*min_idle_ms).max(soonest)))
     }
 
     /// The greatest stamp applied.
@@ -186,6 +224,13 @@ impl Machine {
     }
 
     fn view(&self, now: UnixMillis) -> View<'_> {
-        View { keyspace: &self.keyspace, now: now.max(self.last_stamp) }
+        View { keyspace: &self.keyspace, settings: &self.settings, now: now.max(self.last_stamp) }
     }
+}
+
+/// How many entries could be claimed; counting stops at a bound.
+fn claimable(stream: &Stream, group: &Group, min_idle_ms: u64, now: UnixMillis) -> u64 {
+    let idle = group.pending.by_turn().take_while(|(_, record)| record.is_idle_for(min_idle_ms, now));
+    let there = idle.filter(|(id, _)| stream.entries.contains(*id));
+    there.take(CLAIMABLE_COUNTED_MAX).count() as u64
 }

@@ -1,6 +1,7 @@
 //! What commands and queries answer. A refusal is an outcome like any other: replicated, remembered for
 //! its session, never an error of apply.
 
+use bytes::Bytes;
 use rivermark_types::{ConsumerName, EntryId, GroupName, KeyPosition, StreamKey};
 
 use crate::fields::Entries;
@@ -24,6 +25,8 @@ pub enum Outcome {
     Entries(Entries),
     /// XREAD's and XREADGROUP's answer. No streams is the null array.
     Streams(StreamsRead),
+    /// XREADGROUP's answer with CLAIM, if there is anything: entries with what was known of their delivery.
+    StreamsClaimed(Vec<StreamClaims>),
     /// XAUTOCLAIM's answer.
     AutoClaimed(AutoClaimed),
     /// XPENDING's short answer.
@@ -48,6 +51,10 @@ pub enum Outcome {
     KeyspaceCounts(Vec<DatabaseCount>),
     /// One version a key.
     KeyVersions(Vec<u64>),
+    /// XDELEX's and XACKDEL's answer: -1, 1 or 2 for each id.
+    Integers(Vec<i64>),
+    /// DUMP's answer.
+    Bytes(Bytes),
     /// EXEC's answer: one outcome a step.
     Transaction(Vec<Outcome>),
     /// EXEC refused because a watched key changed: null array.
@@ -83,6 +90,22 @@ pub enum Rejection {
     SetIdBelowLastEntry,
     /// XSETID: ENTRIESADDED below the length.
     EntriesAddedBelowLength,
+    /// XIDMPRECORD: the entry does not exist.
+    NoSuchEntry,
+    /// XIDMPRECORD: the producer's id stands for another entry.
+    IdempotentIdTaken,
+    /// RESTORE: the key exists.
+    KeyExists,
+    /// RESTORE: the payload is not DUMP's, or damaged.
+    PayloadInvalid,
+    /// DUMP: what it would answer could not be restored.
+    DumpTooLarge,
+    /// XRANGE: the range is larger than an answer may be.
+    RangeTooLarge,
+    /// OBJECT IDLETIME.
+    IdleTimeNotTracked,
+    /// OBJECT FREQ.
+    AccessFrequencyNotTracked,
 }
 
 /// What was read of one stream.
@@ -103,6 +126,24 @@ pub struct StreamsRead {
     pub streams: Vec<StreamEntries>,
     /// XREAD only: for each of the request's streams the id after which a blocked read waits.
     pub resolved: Vec<EntryId>,
+}
+
+/// What was known of an entry before it was delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Since its last delivery; 0 if this is the first.
+    pub idle_ms: u64,
+    /// How often it was delivered before.
+    pub delivery_count: u64,
+}
+
+/// What was read of one stream by XREADGROUP with CLAIM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamClaims {
+    /// The entries.
+    pub read: StreamEntries,
+    /// One for each entry; none for a stream read from history.
+    pub deliveries: Vec<Delivery>,
 }
 
 /// Entries or ids.
@@ -141,10 +182,10 @@ pub struct PendingSummary {
 pub struct PendingEntry {
     /// The entry.
     pub id: EntryId,
-    /// Who has it.
+    /// Who has it; empty if it was given back.
     pub consumer: ConsumerName,
-    /// Since its last delivery.
-    pub idle_ms: u64,
+    /// Since its last delivery; `None` if it was given back.
+    pub idle_ms: Option<u64>,
     /// How often it was delivered.
     pub delivery_count: u64,
 }
@@ -164,6 +205,25 @@ pub struct StreamHead {
     pub entries_added: u64,
     /// recorded-first-entry-id.
     pub first_id: EntryId,
+    /// What is known of idempotent ids.
+    pub idempotence: IdempotenceInfo,
+}
+
+/// What XINFO STREAM tells of idempotent ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IdempotenceInfo {
+    /// idmp-duration.
+    pub duration_s: u64,
+    /// idmp-maxsize.
+    pub pairs_max: u64,
+    /// pids-tracked.
+    pub producers: u64,
+    /// iids-tracked.
+    pub pairs: u64,
+    /// iids-added.
+    pub added: u64,
+    /// iids-duplicates.
+    pub duplicates: u64,
 }
 
 /// XINFO STREAM's answer.
@@ -203,7 +263,9 @@ pub struct GroupFull {
     pub lag: Option<u64>,
     /// All pending entries.
     pub pending_count: u64,
-    /// The first of them.
+    /// Those given back by XNACK and not delivered since.
+    pub nacked_count: u64,
+    /// The first of all pending entries.
     pub pending: Vec<PendingRecord>,
     /// Every consumer, in name order.
     pub consumers: Vec<ConsumerFull>,
@@ -214,9 +276,9 @@ pub struct GroupFull {
 pub struct PendingRecord {
     /// The entry.
     pub id: EntryId,
-    /// Who has it.
+    /// Who has it; empty if it was given back.
     pub consumer: ConsumerName,
-    /// When it was last delivered, Unix milliseconds.
+    /// When it was last delivered, Unix milliseconds; 0 if it was given back.
     pub delivery_time_ms: u64,
     /// How often.
     pub delivery_count: u64,

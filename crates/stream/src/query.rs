@@ -6,6 +6,8 @@ use rivermark_types::{DatabaseIndex, EntryId, GroupName, KeyPosition, Slot, Stre
 use bytes::Bytes;
 use rivermark_types::ConsumerName;
 
+use crate::command::ReadBudget;
+
 /// One read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
@@ -48,6 +50,10 @@ pub enum Query {
     CountKeysInSlot(Slot),
     /// CLUSTER GETKEYSINSLOT.
     KeysInSlot(KeysInSlot),
+    /// DUMP: the stream as bytes, or null.
+    Dump(StreamKey),
+    /// OBJECT REFCOUNT, IDLETIME, FREQ and MEMORY USAGE: a number, or null without key.
+    KeyProperty(KeyProperty),
     /// WATCH: a number per key that changes whenever the key does; 0 while it does not exist.
     KeyVersions(Vec<StreamKey>),
 }
@@ -92,6 +98,8 @@ pub enum ReadFrom {
 pub struct XRead {
     /// COUNT, for each stream; `None` is no bound.
     pub count: Option<u64>,
+    /// MAXCOUNT and MAXSIZE.
+    pub budget: ReadBudget,
     /// In the order given.
     pub streams: Vec<(StreamKey, ReadFrom)>,
 }
@@ -202,4 +210,26 @@ pub struct KeysInSlot {
     pub slot: Slot,
     /// At most so many.
     pub count: u64,
+}
+
+/// What is asked about a key as such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Property {
+    /// OBJECT REFCOUNT.
+    ReferenceCount,
+    /// OBJECT IDLETIME, which is not tracked.
+    IdleTime,
+    /// OBJECT FREQ, which is not tracked.
+    AccessFrequency,
+    /// MEMORY USAGE: about how many bytes the key takes.
+    MemoryBytes,
+}
+
+/// OBJECT's and MEMORY USAGE's arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyProperty {
+    /// The key.
+    pub key: StreamKey,
+    /// What of it.
+    pub property: Property,
 }

@@ -3,11 +3,17 @@
 //! A shard answers its share as if it were the whole request; the [`GatherPlan`] kept from the split knows
 //! where each share came from. What needs one moment in time (a transaction) is not split.
 
+mod sequence;
+mod streams;
+
 use rivermark_types::{ShardId, Slot, StreamKey};
 
-use crate::command::{Command, XReadGroup};
-use crate::outcome::{DatabaseCount, Outcome, Rejection, StreamsRead};
+use crate::command::{Command, ReadBudget, XReadGroup};
+use crate::outcome::{DatabaseCount, Outcome, Rejection};
 use crate::query::{GroupsExist, Query, XRead};
+
+pub use sequence::GroupReadSequence;
+use streams::join_streams;
 
 /// A request split by shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +48,11 @@ enum Gather {
     Versions {
         places: Vec<Vec<u32>>,
     },
-    /// As above; `keys` is the request's.
+    /// As above; `keys` and `budget` are the request's.
     Streams {
         places: Vec<Vec<u32>>,
         keys: Vec<StreamKey>,
+        budget: ReadBudget,
     },
 }
 
@@ -59,7 +66,8 @@ struct Share<T> {
 /// Splits a command. `shards` are all shards, at least one, for commands without key.
 ///
 /// # Errors
-/// [`CrossShard`] for a transaction that concerns several.
+/// [`CrossShard`] if several shards are concerned of what only one may do: a transaction, RENAME, COPY, or
+/// XREADGROUP with a budget.
 pub fn scatter_command(
     command: Command,
     shards: &[ShardId],
@@ -69,24 +77,11 @@ pub fn scatter_command(
         Command::Delete(keys) => {
             Ok(join(split(keys, StreamKey::slot, shard_of), Command::Delete, |_| Gather::Sum))
         }
-        Command::XReadGroup(XReadGroup { group, consumer, count, acknowledgement, streams }) => {
-            let keys = streams.iter().map(|(key, _)| key.clone()).collect();
-            let share = |streams| {
-                Command::XReadGroup(XReadGroup {
-                    group: group.clone(),
-                    consumer: consumer.clone(),
-                    count,
-                    acknowledgement,
-                    streams,
-                })
-            };
-            let shares = split(streams, |(key, _)| key.slot(), shard_of);
-            Ok(join(shares, share, |places| Gather::Streams { places, keys }))
-        }
+        Command::XReadGroup(read) => scatter_group_read(read, shard_of),
         Command::FlushDatabase(_) | Command::FlushAll | Command::Configure(_) => {
             Ok(to_all(&command, shards, Gather::AllDone { keys: Vec::new() }))
         }
-        Command::Transaction(_) => {
+        Command::Transaction(_) | Command::Rename(_) | Command::Copy(_) => {
             let mut of_keys = command.keys().map(|key| shard_of(key.slot()));
             let shard = match of_keys.next() {
                 Some(shard) if of_keys.all(|other| other == shard) => shard,
@@ -106,6 +101,32 @@ pub fn scatter_command(
     }
 }
 
+/// A budget cannot be split beforehand: see [`GroupReadSequence`].
+fn scatter_group_read(
+    read: XReadGroup,
+    shard_of: impl Fn(Slot) -> ShardId,
+) -> Result<Scattered<Command>, CrossShard> {
+    let keys = read.streams.iter().map(|(key, _)| key.clone()).collect();
+    let XReadGroup { group, consumer, count, budget, claim_min_idle_ms, acknowledgement, streams } = read;
+    let shares = split(streams, |(key, _)| key.slot(), shard_of);
+    if shares.len() > 1 && budget != ReadBudget::UNLIMITED {
+        return Err(CrossShard);
+    }
+    let share = |streams| {
+        let (group, consumer) = (group.clone(), consumer.clone());
+        Command::XReadGroup(XReadGroup {
+            group,
+            consumer,
+            count,
+            budget,
+            claim_min_idle_ms,
+            acknowledgement,
+            streams,
+        })
+    };
+    Ok(join(shares, share, |places| Gather::Streams { places, keys, budget }))
+}
+
 /// Splits a query. A SCAN goes to the shard of the slot it goes on in; walking all shards is the caller's.
 pub fn scatter_query(
     query: Query,
@@ -113,11 +134,12 @@ pub fn scatter_query(
     shard_of: impl Fn(Slot) -> ShardId,
 ) -> Scattered<Query> {
     match query {
-        Query::XRead(XRead { count, streams }) => {
+        // Every shard reads as if it were alone; what is too much is cut when the shares are joined.
+        Query::XRead(XRead { count, budget, streams }) => {
             let keys = streams.iter().map(|(key, _)| key.clone()).collect();
             let shares = split(streams, |(key, _)| key.slot(), shard_of);
-            let share = |streams| Query::XRead(XRead { count, streams });
-            join(shares, share, |places| Gather::Streams { places, keys })
+            let share = |streams| Query::XRead(XRead { count, budget, streams });
+            join(shares, share, |places| Gather::Streams { places, keys, budget })
         }
         Query::GroupsExist(GroupsExist { group, keys }) => {
             let all = keys.clone();
@@ -189,7 +211,7 @@ impl GatherPlan {
                 }
                 Ok(Outcome::KeyVersions(versions))
             }
-            Gather::Streams { places, .. } => join_streams(outcomes, &places),
+            Gather::Streams { places, budget, .. } => join_streams(outcomes, &places, &budget),
         }
     }
 
@@ -208,26 +230,6 @@ impl GatherPlan {
         let rejected = outcomes.iter().enumerate().filter_map(|(at, outcome)| Some((place(outcome)?, at)));
         rejected.min().map(|(_, at)| at)
     }
-}
-
-fn join_streams(outcomes: Vec<Outcome>, places: &[Vec<u32>]) -> Result<Outcome, Outcome> {
-    let mut read = StreamsRead::default();
-    let asked = places.iter().map(Vec::len).sum();
-    for (outcome, places) in outcomes.into_iter().zip(places) {
-        let Outcome::Streams(share) = outcome else { return Err(outcome) };
-        // XREADGROUP resolves nothing.
-        if !share.resolved.is_empty() {
-            read.resolved.resize(asked, Default::default());
-            place(&mut read.resolved, share.resolved, places);
-        }
-        for mut stream in share.streams {
-            let place = usize::try_from(stream.index).ok().and_then(|index| places.get(index));
-            stream.index = place.copied().unwrap_or(stream.index);
-            read.streams.push(stream);
-        }
-    }
-    read.streams.sort_by_key(|stream| stream.index);
-    Ok(Outcome::Streams(read))
 }
 
 fn add_counts(outcomes: Vec<Outcome>) -> Result<Outcome, Outcome> {

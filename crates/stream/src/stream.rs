@@ -12,6 +12,7 @@ use crate::command::{NewEntryId, Settings};
 use crate::entries::EntryLog;
 use crate::fields::Fields;
 use crate::group::Group;
+use crate::idempotence::Idempotence;
 use crate::outcome::{Rejection, StreamHead};
 
 /// One stream. A clone shares entries and groups until either changes.
@@ -31,6 +32,8 @@ pub(crate) struct Stream {
     pub version: u64,
     /// When the key expires.
     pub deadline: Option<UnixMillis>,
+    /// Only if anybody ever produced with idempotent ids or configured it.
+    pub idempotence: Option<Arc<Idempotence>>,
 }
 
 impl Stream {
@@ -41,7 +44,7 @@ impl Stream {
     /// Appends an entry and answers its id.
     pub fn add(
         &mut self,
-        id: NewEntryId,
+        id: &NewEntryId,
         fields: &Fields,
         stamp: UnixMillis,
         settings: &Settings,
@@ -52,7 +55,7 @@ impl Stream {
             self.first_id = id;
         }
         self.last_id = id;
-        self.entries_added += 1;
+        self.entries_added = self.entries_added.saturating_add(1);
         Ok(id)
     }
 
@@ -81,8 +84,29 @@ impl Stream {
         self.groups.get_mut(name).map(Arc::make_mut)
     }
 
+    /// Whether a group is yet to deliver the entry, or has it pending.
+    pub fn is_referenced(&self, id: EntryId) -> bool {
+        self.groups.values().any(|group| group.references(id))
+    }
+
+    /// Drops the entry from what groups have pending; whether any had.
+    pub fn drop_references(&mut self, id: EntryId) -> bool {
+        let mut dropped = false;
+        for group in self.groups.values_mut().filter(|group| group.pending.get(id).is_some()) {
+            dropped |= Arc::make_mut(group).acknowledge(id);
+        }
+        dropped
+    }
+
+    /// What is known of idempotent ids, to be changed.
+    pub fn idempotence_mut(&mut self) -> &mut Idempotence {
+        Arc::make_mut(self.idempotence.get_or_insert_default())
+    }
+
     /// What XINFO STREAM tells first.
-    pub fn head(&self) -> StreamHead {
+    pub fn head(&self, now: UnixMillis, settings: &Settings) -> StreamHead {
+        let none = Idempotence::default();
+        let idempotence = self.idempotence.as_deref().unwrap_or(&none);
         StreamHead {
             length: self.length(),
             blocks: self.entries.block_count() as u64,
@@ -90,20 +114,24 @@ impl Stream {
             max_deleted_id: self.max_deleted_id,
             entries_added: self.entries_added,
             first_id: self.first_id,
+            idempotence: idempotence.info(now, settings),
         }
     }
 
     pub fn memory_bytes(&self) -> usize {
         let groups: usize = self.groups.values().map(|group| group.memory_bytes()).sum();
-        size_of::<Self>() + self.entries.memory_bytes() + groups
+        let idempotence = self.idempotence.as_ref().map_or(0, |idempotence| idempotence.memory_bytes());
+        size_of::<Self>() + self.entries.memory_bytes() + groups + idempotence
     }
 
-    fn next_id(&self, wanted: NewEntryId, stamp: UnixMillis) -> Result<EntryId, Rejection> {
+    fn next_id(&self, wanted: &NewEntryId, stamp: UnixMillis) -> Result<EntryId, Rejection> {
         let last = self.last_id;
         let successor = last.successor().ok_or(Rejection::IdsExhausted)?;
-        let id = match wanted {
-            NewEntryId::Auto if stamp.get() > last.ms => EntryId::new(stamp.get(), 0),
-            NewEntryId::Auto => successor,
+        let id = match *wanted {
+            NewEntryId::Auto | NewEntryId::Idempotent(_) if stamp.get() > last.ms => {
+                EntryId::new(stamp.get(), 0)
+            }
+            NewEntryId::Auto | NewEntryId::Idempotent(_) => successor,
             NewEntryId::AutoSequence(ms) if ms == last.ms => {
                 // Carrying into the next millisecond is not what was asked for.
                 EntryId::new(ms, last.seq.checked_add(1).ok_or(Rejection::IdTooSmall)?)

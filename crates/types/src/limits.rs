@@ -22,6 +22,8 @@ pub const UNAUTHENTICATED_BULK_BYTES_MAX: usize = 16 * KIB;
 
 /// Greatest encoded size of one command. Larger commands are refused with an error.
 pub const COMMAND_BYTES_MAX: usize = 16 * MIB;
+/// Greatest size of what DUMP answers, so that RESTORE can take it.
+pub const RESTORE_PAYLOAD_BYTES_MAX: usize = COMMAND_BYTES_MAX - 64 * KIB;
 /// A batch takes no further command once it holds this many bytes.
 pub const BATCH_BYTES_TARGET: usize = MIB;
 /// Greatest number of commands of one batch.
@@ -52,6 +54,24 @@ pub const GRANT_MS_MAX: u64 = 1000;
 pub const BLOCK_ENTRIES_DEFAULT: u32 = 100;
 /// Bytes of one storage block, unless `stream-node-max-bytes` says otherwise.
 pub const BLOCK_BYTES_DEFAULT: u32 = 4096;
+
+/// For how long a stream remembers an idempotent id, unless `stream-idmp-duration` or XCFGSET says otherwise.
+pub const IDEMPOTENT_S_DEFAULT: u32 = 100;
+/// Greatest value of `stream-idmp-duration` and IDMP-DURATION.
+pub const IDEMPOTENT_S_MAX: u32 = 86_400;
+/// Idempotent ids a stream remembers of one producer, unless `stream-idmp-maxsize` or XCFGSET says otherwise.
+pub const IDEMPOTENT_PAIRS_DEFAULT: u32 = 100;
+/// Greatest value of `stream-idmp-maxsize` and IDMP-MAXSIZE.
+pub const IDEMPOTENT_PAIRS_MAX: u32 = 10_000;
+
+/// Entries one XREAD or XREADGROUP returns, in bytes: beyond, it ends as if MAXSIZE had been reached. An
+/// outcome of XREADGROUP stays in memory until its router has it.
+pub const READ_BYTES_MAX: usize = 64 * MIB;
+/// Entries one XRANGE or XREVRANGE returns, in bytes: a larger range is refused, as a part of it would pass
+/// for the whole.
+pub const RANGE_BYTES_MAX: usize = 256 * MIB;
+/// A blocked XREADGROUP with CLAIM looks at idle times no more often than this.
+pub const CLAIM_LOOK_MS_MIN: u64 = 10;
 
 /// A session that sent nothing for this long (by stamped time) is forgotten.
 pub const SESSION_IDLE_MS_MAX: u64 = 60 * 60 * 1000;

@@ -1,6 +1,6 @@
-//! Commands about keys as such: DEL, UNLINK, EXISTS, TOUCH, TYPE, KEYS, RANDOMKEY, DBSIZE, FLUSHDB, FLUSHALL, OBJECT.
+//! Commands about keys as such: DEL, UNLINK, EXISTS, TOUCH, TYPE, KEYS, RANDOMKEY, DBSIZE, FLUSHDB, FLUSHALL, OBJECT, MEMORY.
 
-use rivermark_stream::query::Keys;
+use rivermark_stream::query::{KeyProperty, Keys, Property};
 use rivermark_stream::{Command, Query};
 
 use super::args::Arguments;
@@ -56,12 +56,60 @@ pub(super) fn encoding(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyErro
     Ok(Parsed::Keyspace(KeyspaceCommand::Encoding(arguments.key()?)))
 }
 
+/// `OBJECT REFCOUNT key`
+pub(super) fn reference_count(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    property(arguments, Property::ReferenceCount)
+}
+
+/// `OBJECT IDLETIME key`
+pub(super) fn idle_time(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    property(arguments, Property::IdleTime)
+}
+
+/// `OBJECT FREQ key`
+pub(super) fn access_frequency(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    property(arguments, Property::AccessFrequency)
+}
+
+/// `MEMORY USAGE key [SAMPLES count]`: nothing is sampled, the count is only checked.
+pub(super) fn memory_usage(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    let key = arguments.key()?;
+    while arguments.left() > 0 {
+        if !arguments.option("SAMPLES", 1) || arguments.integer()? < 0 {
+            return Err(ReplyError::Syntax);
+        }
+    }
+    let property = Property::MemoryBytes;
+    Ok(Parsed::Query(Query::KeyProperty(KeyProperty { key, property })))
+}
+
+/// `MEMORY HELP`
+pub(super) fn memory_help(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    super::help::reply(
+        &arguments,
+        &["USAGE <key> [SAMPLES <count>]", "    Return about how many bytes the key takes in memory."],
+    )
+}
+
 /// `OBJECT HELP`
 pub(super) fn object_help(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
     super::help::reply(
         &arguments,
-        &["ENCODING <key>", "    Return the kind of representation of the key's value."],
+        &[
+            "ENCODING <key>",
+            "    Return the kind of representation of the key's value.",
+            "FREQ <key>",
+            "    Refused: how often keys are used is not tracked.",
+            "IDLETIME <key>",
+            "    Refused: when keys were last used is not tracked.",
+            "REFCOUNT <key>",
+            "    Return how many refer to the key's value: 1.",
+        ],
     )
+}
+
+fn property(mut arguments: Arguments<'_>, property: Property) -> Result<Parsed, ReplyError> {
+    Ok(Parsed::Query(Query::KeyProperty(KeyProperty { key: arguments.key()?, property })))
 }
 
 /// Both modes do the same: the keys are gone when the reply is sent.

@@ -13,7 +13,7 @@ pub(super) fn find(request: &Request, from: usize) -> Option<usize> {
         }
         index += match word.to_ascii_lowercase().as_slice() {
             b"group" => 2,
-            b"count" | b"block" => 1,
+            b"count" | b"maxcount" | b"maxsize" | b"block" | b"claim" => 1,
             b"noack" => 0,
             _ => return None,
         };

@@ -1,9 +1,9 @@
-//! MAXLEN, MINID, LIMIT: the trimming options of XADD and XTRIM.
+//! MAXLEN, MINID, LIMIT, KEEPREF, DELREF, ACKED: the trimming options of XADD and XTRIM.
 
-use rivermark_stream::command::{Trim, TrimKeep, TrimPrecision};
+use rivermark_stream::command::{References, Trim, TrimKeep, TrimPrecision};
 
 use super::args::Arguments;
-use super::ids;
+use super::{ids, references};
 use crate::reply_error::ReplyError;
 
 /// Trimming options as they are met, in any order.
@@ -12,6 +12,7 @@ pub(super) struct TrimOptions {
     keep: Option<TrimKeep>,
     approximate: bool,
     limit: Option<u64>,
+    references: Option<References>,
 }
 
 impl TrimOptions {
@@ -29,7 +30,7 @@ impl TrimOptions {
             let limit = arguments.integer()?;
             self.limit = Some(u64::try_from(limit).map_err(|_| ReplyError::NegativeLimit)?);
         } else {
-            return Ok(false);
+            return Ok(references::take(arguments, &mut self.references));
         }
         Ok(true)
     }
@@ -47,7 +48,7 @@ impl TrimOptions {
             (false, None) => TrimPrecision::Exact,
             (false, Some(_)) => return Err(ReplyError::LimitWithoutApproximation),
         };
-        Ok(Some(Trim { keep, precision }))
+        Ok(Some(Trim { keep, precision, references: self.references.unwrap_or_default() }))
     }
 
     /// `=` or `~`, which count as such only if the threshold follows.

@@ -1,16 +1,17 @@
-//! `XREAD [COUNT n] [BLOCK ms] STREAMS key... id...`
+//! `XREAD [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] STREAMS key... id...`
 
 use bytes::Bytes;
+use rivermark_stream::command::ReadBudget;
 use rivermark_stream::query::{ReadFrom, XRead};
 use rivermark_types::StreamKey;
 
 use super::args::Arguments;
 use super::parsed::{BlockingRead, Parsed};
-use super::{block, ids};
+use super::{block, budget, ids};
 use crate::reply_error::ReplyError;
 
 pub(super) fn parse(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
-    let (mut count, mut block) = (None, None);
+    let (mut count, mut block, mut budget) = (None, None, ReadBudget::UNLIMITED);
     loop {
         if arguments.option("BLOCK", 1) {
             block = Some(block::timeout(&mut arguments)?);
@@ -24,12 +25,13 @@ pub(super) fn parse(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> 
             return Err(ReplyError::OptionOfXReadGroup(Bytes::from_static(b"NOACK")));
         } else if arguments.option("CLAIM", 1) {
             return Err(ReplyError::OptionOfXReadGroup(Bytes::from_static(b"CLAIM")));
-        } else {
+        } else if !budget::take(&mut arguments, &mut budget)? {
             return Err(ReplyError::Syntax);
         }
     }
+    budget::check(&budget, count)?;
     let streams = streams(&mut arguments, ReplyError::UnbalancedXRead, read_from)?;
-    Ok(Parsed::Read(BlockingRead { read: XRead { count, streams }, block }))
+    Ok(Parsed::Read(BlockingRead { read: XRead { count, budget, streams }, block }))
 }
 
 /// COUNT; zero or less is no bound.

@@ -1,4 +1,4 @@
-//! `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT n]`
+//! `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT n] [KEEPREF|DELREF|ACKED]`
 
 use rivermark_stream::Command;
 use rivermark_stream::command::XTrim;

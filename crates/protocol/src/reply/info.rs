@@ -2,13 +2,14 @@
 
 use rivermark_stream::Entries;
 use rivermark_stream::outcome::{
-    ConsumerFull, ConsumerInfo, GroupFull, GroupInfo, PendingRecord, StreamFull, StreamHead, StreamInfo,
+    ConsumerFull, ConsumerInfo, GroupFull, GroupInfo, IdempotenceInfo, PendingRecord, StreamFull, StreamHead,
+    StreamInfo,
 };
 
 use crate::resp::ReplyWriter;
 
 pub(super) fn stream(info: &StreamInfo, writer: &mut ReplyWriter<'_>) {
-    writer.map(10);
+    writer.map(16);
     head(&info.head, writer);
     field("groups", info.groups, writer);
     for (name, entries) in [("first-entry", &info.first_entry), ("last-entry", &info.last_entry)] {
@@ -18,7 +19,7 @@ pub(super) fn stream(info: &StreamInfo, writer: &mut ReplyWriter<'_>) {
 }
 
 pub(super) fn stream_full(info: &StreamFull, writer: &mut ReplyWriter<'_>) {
-    writer.map(9);
+    writer.map(15);
     head(&info.head, writer);
     writer.bulk(b"entries");
     super::write_entries(&info.entries, writer);
@@ -54,7 +55,7 @@ pub(super) fn consumers(consumers: &[ConsumerInfo], writer: &mut ReplyWriter<'_>
     }
 }
 
-/// The seven fields both forms begin with.
+/// The thirteen fields both forms begin with.
 fn head(head: &StreamHead, writer: &mut ReplyWriter<'_>) {
     field("length", head.length, writer);
     field("radix-tree-keys", head.blocks, writer);
@@ -67,10 +68,17 @@ fn head(head: &StreamHead, writer: &mut ReplyWriter<'_>) {
     field("entries-added", head.entries_added, writer);
     writer.bulk(b"recorded-first-entry-id");
     writer.entry_id(head.first_id);
+    let IdempotenceInfo { duration_s, pairs_max, producers, pairs, added, duplicates } = head.idempotence;
+    field("idmp-duration", duration_s, writer);
+    field("idmp-maxsize", pairs_max, writer);
+    field("pids-tracked", producers, writer);
+    field("iids-tracked", pairs, writer);
+    field("iids-added", added, writer);
+    field("iids-duplicates", duplicates, writer);
 }
 
 fn group_full(group: &GroupFull, writer: &mut ReplyWriter<'_>) {
-    writer.map(7);
+    writer.map(8);
     writer.bulk(b"name");
     writer.bulk(group.name.as_bytes());
     writer.bulk(b"last-delivered-id");
@@ -78,6 +86,7 @@ fn group_full(group: &GroupFull, writer: &mut ReplyWriter<'_>) {
     optional_field("entries-read", group.entries_read, writer);
     optional_field("lag", group.lag, writer);
     field("pel-count", group.pending_count, writer);
+    field("nacked-count", group.nacked_count, writer);
     writer.bulk(b"pending");
     writer.array(group.pending.len());
     for record in &group.pending {

@@ -73,7 +73,20 @@ fn only_newer_commands_are_missing_from_the_fixture() {
     let known: Vec<_> = REDIS.lines().filter_map(|line| line.split(' ').next()).collect();
     let all = table::all().flat_map(|spec| std::iter::once(spec).chain(spec.subcommands));
     let newer: Vec<_> = all.map(|spec| spec.name).filter(|name| !known.contains(name)).collect();
-    assert_eq!(newer, ["client|no-touch", "client|setinfo", "cluster|myshardid", "waitaof"]);
+    assert_eq!(
+        newer,
+        [
+            "xackdel",
+            "xcfgset",
+            "xdelex",
+            "xidmprecord",
+            "xnack",
+            "client|no-touch",
+            "client|setinfo",
+            "cluster|myshardid",
+            "waitaof"
+        ]
+    );
 }
 
 #[test]
@@ -120,7 +133,7 @@ fn list() {
         items(&answer(&format!("COMMAND LIST {tail}"))).iter().map(text).collect()
     };
     assert!(names("").contains(&"xgroup|create".to_owned()));
-    assert_eq!(names("FILTERBY PATTERN xa*"), ["xack", "xadd", "xautoclaim"]);
+    assert_eq!(names("FILTERBY PATTERN xa*"), ["xack", "xackdel", "xadd", "xautoclaim"]);
     assert_eq!(names("filterby module x"), [""; 0]);
     assert_eq!(names("FILTERBY ACLCAT nope"), [""; 0]);
     assert_eq!(names("FILTERBY ACLCAT transaction"), ["discard", "exec", "multi", "unwatch", "watch"]);
@@ -142,6 +155,11 @@ fn get_keys() {
     check("XREAD COUNT 1 BLOCK streams STREAMS a 0", &["a"]);
     check("XREADGROUP GROUP streams streams NOACK STREAMS a b > >", &["a", "b"]);
     check("WATCH a b", &["a", "b"]);
+    check("XREADGROUP GROUP g c MAXCOUNT 1 MAXSIZE 2 CLAIM 3 STREAMS a >", &["a"]);
+    check("RENAME a b", &["a", "b"]);
+    check("COPY a b REPLACE", &["a", "b"]);
+    check("XNACK a g FAIL IDS 1 1-1", &["a"]);
+    check("MEMORY USAGE a", &["a"]);
     refuse("COMMAND GETKEYS FOO a", "ERR Invalid command specified");
     refuse("COMMAND GETKEYS XGROUP FOO k", "ERR Invalid command specified");
     refuse("COMMAND GETKEYS XADD k", "ERR Invalid number of arguments specified for command");

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use rivermark_protocol::Parsed;
 use rivermark_protocol::commands::parse;
 use rivermark_protocol::commands::parsed::{KeyspaceCommand, ScanRequest, ScanTypes};
-use rivermark_stream::command::{Deadline, ExistingOnly, Expire, ExpireCondition};
-use rivermark_stream::query::{DeadlineForm, Keys, TimeToLive};
+use rivermark_stream::command::{
+    CopyKey, Deadline, ExistingOnly, Expire, ExpireCondition, Occupied, Rename, Restore,
+};
+use rivermark_stream::query::{DeadlineForm, KeyProperty, Keys, Property, TimeToLive};
 use rivermark_stream::{Command, Query};
 use rivermark_types::{DatabaseIndex, KeyPosition, StreamKey};
 
@@ -27,8 +29,67 @@ fn existence() {
     for name in ["del", "unlink", "exists", "touch", "type", "persist", "ttl"] {
         refuse(name, &format!("ERR wrong number of arguments for '{name}' command"));
     }
-    refuse("OBJECT FREQ a", "ERR unknown subcommand 'FREQ'. Try OBJECT HELP.");
+    refuse("OBJECT AGE a", "ERR unknown subcommand 'AGE'. Try OBJECT HELP.");
     refuse("OBJECT ENCODING", "ERR wrong number of arguments for 'object|encoding' command");
+}
+
+#[test]
+fn properties() {
+    let check = |line: &str, property: Property| {
+        query(line, Query::KeyProperty(KeyProperty { key: key("a"), property }));
+    };
+    check("OBJECT REFCOUNT a", Property::ReferenceCount);
+    check("object idletime a", Property::IdleTime);
+    check("OBJECT FREQ a", Property::AccessFrequency);
+    check("MEMORY USAGE a", Property::MemoryBytes);
+    check("MEMORY USAGE a SAMPLES 0", Property::MemoryBytes);
+    refuse("MEMORY USAGE a SAMPLES -1", SYNTAX);
+    refuse("MEMORY USAGE a SAMPLES", SYNTAX);
+    refuse("MEMORY USAGE a SAMPLES x", NOT_AN_INTEGER);
+    refuse("MEMORY USAGE a FOO 1", SYNTAX);
+    refuse("MEMORY DOCTOR", "ERR unknown subcommand 'DOCTOR'. Try MEMORY HELP.");
+}
+
+#[test]
+fn keys_move() {
+    let rename = |occupied| Command::Rename(Rename { from: key("a"), to: key("b"), occupied });
+    command("RENAME a b", rename(Occupied::Replace));
+    command("RENAMENX a b", rename(Occupied::Keep));
+    let copy = |to, occupied| Command::Copy(CopyKey { from: key("a"), to, occupied });
+    let elsewhere = |name: &'static str| {
+        StreamKey::new(DatabaseIndex::new(3).expect("one of sixteen"), Bytes::from_static(name.as_bytes()))
+    };
+    command("COPY a b", copy(key("b"), Occupied::Keep));
+    command("copy a b replace", copy(key("b"), Occupied::Replace));
+    command("COPY a a DB 3 REPLACE", copy(elsewhere("a"), Occupied::Replace));
+    refuse("COPY a a", "ERR source and destination objects are the same");
+    refuse("COPY a a DB 0", "ERR source and destination objects are the same");
+    refuse("COPY a b DB 16", "ERR DB index is out of range");
+    refuse("COPY a b DB -1", "ERR DB index is out of range");
+    refuse("COPY a b DB x", NOT_AN_INTEGER);
+    refuse("COPY a b DB", SYNTAX);
+    refuse("COPY a b FOO", SYNTAX);
+}
+
+#[test]
+fn dump_and_restore() {
+    query("DUMP a", Query::Dump(key("a")));
+    let check = |tail: &str, deadline: Option<Deadline>, occupied: Occupied| {
+        let restore = Restore { key: key("a"), deadline, payload: Bytes::from_static(b"x"), occupied };
+        command(&format!("RESTORE a {tail}"), Command::Restore(restore));
+    };
+    check("0 x", None, Occupied::Keep);
+    check("5 x", Some(Deadline::InMs(5)), Occupied::Keep);
+    check("5 x ABSTTL REPLACE", Some(Deadline::AtUnixMs(5)), Occupied::Replace);
+    check("0 x ABSTTL IDLETIME 5", None, Occupied::Keep);
+    check("0 x FREQ 255", None, Occupied::Keep);
+    refuse("RESTORE a -1 x", "ERR Invalid TTL value, must be >= 0");
+    refuse("RESTORE a x x", NOT_AN_INTEGER);
+    refuse("RESTORE a x x FOO", SYNTAX);
+    refuse("RESTORE a 0 x IDLETIME -1", "ERR Invalid IDLETIME value, must be >= 0");
+    refuse("RESTORE a 0 x FREQ 256", "ERR Invalid FREQ value, must be >= 0 and <= 255");
+    refuse("RESTORE a 0 x FREQ 1 IDLETIME 1", SYNTAX);
+    refuse("RESTORE a 0 x IDLETIME 1 FREQ 1", SYNTAX);
 }
 
 #[test]

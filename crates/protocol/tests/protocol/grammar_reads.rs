@@ -3,7 +3,7 @@
 use rivermark_protocol::Parsed;
 use rivermark_protocol::commands::parsed::{Block, BlockingRead, BlockingReadGroup};
 use rivermark_stream::Query;
-use rivermark_stream::command::{Acknowledgement, GroupReadFrom, XReadGroup};
+use rivermark_stream::command::{Acknowledgement, FirstEntry, GroupReadFrom, ReadBudget, XReadGroup};
 use rivermark_stream::query::{Direction, ReadFrom, XRange, XRead};
 use rivermark_types::EntryId;
 
@@ -48,13 +48,45 @@ fn ranges() {
     refuse("XRANGE s - + COUNT x", NOT_AN_INTEGER);
 }
 
+const UNLIMITED: ReadBudget = ReadBudget::UNLIMITED;
+
+fn budget(entries: Option<u64>, bytes: Option<u64>) -> ReadBudget {
+    ReadBudget { entries, bytes, first: FirstEntry::Always }
+}
+
+#[test]
+fn budgets() {
+    let check = |options: &str, count: Option<u64>, budget: ReadBudget| {
+        let streams = vec![(key("s"), ReadFrom::After(EntryId::MIN))];
+        let read = XRead { count, budget, streams };
+        accept(&format!("XREAD {options} STREAMS s 0"), Parsed::Read(BlockingRead { read, block: None }));
+    };
+    check("MAXCOUNT 5", None, budget(Some(5), None));
+    check("maxsize 100 COUNT 3", Some(3), budget(None, Some(100)));
+    check("MAXCOUNT 2 MAXSIZE 1 MAXCOUNT 3 COUNT 3", Some(3), budget(Some(3), Some(1)));
+    check("COUNT 0 MAXCOUNT 1", None, budget(Some(1), None));
+    for group in ["XREAD", "XREADGROUP GROUP g c"] {
+        let refused = |options: &str, error: &str| refuse(&format!("{group} {options} STREAMS s 0"), error);
+        refused("MAXCOUNT 0", "ERR MAXCOUNT must be > 0");
+        refused("MAXCOUNT -1", "ERR MAXCOUNT must be > 0");
+        refused("MAXSIZE 0", "ERR MAXSIZE must be > 0");
+        refused("MAXCOUNT x", NOT_AN_INTEGER);
+        refused("MAXSIZE x", NOT_AN_INTEGER);
+        refused("COUNT 3 MAXCOUNT 2", "ERR MAXCOUNT must be >= COUNT");
+        refused("MAXCOUNT 2 COUNT 3", "ERR MAXCOUNT must be >= COUNT");
+        refused("MAXBYTES 2", SYNTAX);
+    }
+}
+
 #[test]
 fn xread() {
-    let check =
-        |line: &str, count: Option<u64>, block: Option<Block>, streams: &[(&'static str, ReadFrom)]| {
-            let streams = streams.iter().map(|(name, from)| (key(name), *from)).collect();
-            accept(line, Parsed::Read(BlockingRead { read: XRead { count, streams }, block }));
-        };
+    let check = |line: &str,
+                 count: Option<u64>,
+                 block: Option<Block>,
+                 streams: &[(&'static str, ReadFrom)]| {
+        let streams = streams.iter().map(|(name, from)| (key(name), *from)).collect();
+        accept(line, Parsed::Read(BlockingRead { read: XRead { count, budget: UNLIMITED, streams }, block }));
+    };
     use ReadFrom::{After, Last, LastEntry};
     check("XREAD STREAMS s 0", None, None, &[("s", After(EntryId::MIN))]);
     check("xread streams s $", None, None, &[("s", Last)]);
@@ -109,6 +141,8 @@ fn xreadgroup() {
         group: group("g"),
         consumer: consumer("c"),
         count: None,
+        budget: UNLIMITED,
+        claim_min_idle_ms: None,
         acknowledgement: Acknowledgement::Explicit,
         streams: vec![(key("s"), GroupReadFrom::New)],
     };
@@ -131,6 +165,24 @@ fn xreadgroup() {
         None,
         XReadGroup { group: group("streams"), consumer: consumer("streams"), ..read.clone() },
     );
+    check(
+        "XREADGROUP GROUP g c COUNT 2 MAXCOUNT 5 MAXSIZE 99 BLOCK 9 CLAIM 7 STREAMS s >",
+        Some(Block::Ms(9)),
+        XReadGroup {
+            count: Some(2),
+            budget: budget(Some(5), Some(99)),
+            claim_min_idle_ms: Some(7),
+            ..read.clone()
+        },
+    );
+    check(
+        "XREADGROUP claim 0 GROUP g c STREAMS s >",
+        None,
+        XReadGroup { claim_min_idle_ms: Some(0), ..read.clone() },
+    );
+    const HEAD: &str = "XREADGROUP GROUP g c";
+    refuse(&format!("{HEAD} CLAIM x STREAMS s >"), "ERR min-idle-time is not an integer or out of range");
+    refuse(&format!("{HEAD} CLAIM -1 STREAMS s >"), "ERR min-idle-time must be a positive integer");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! XADD, XTRIM, XDEL, XSETID.
 
 use rivermark_stream::command::{
-    MissingKey, NewEntryId, Trim, TrimKeep, TrimPrecision, XAdd, XDel, XSetId, XTrim,
+    MissingKey, NewEntryId, References, Trim, TrimKeep, TrimPrecision, XAdd, XDel, XSetId, XTrim,
 };
 use rivermark_stream::{Command, Fields};
 use rivermark_types::EntryId;
@@ -16,11 +16,11 @@ fn add() -> XAdd {
 }
 
 fn length(length: u64, precision: TrimPrecision) -> Trim {
-    Trim { keep: TrimKeep::MaxLength(length), precision }
+    Trim { keep: TrimKeep::MaxLength(length), precision, references: References::Keep }
 }
 
 fn min_id(min_id: EntryId, precision: TrimPrecision) -> Trim {
-    Trim { keep: TrimKeep::MinId(min_id), precision }
+    Trim { keep: TrimKeep::MinId(min_id), precision, references: References::Keep }
 }
 
 fn blocks(limit: Option<u64>) -> TrimPrecision {

@@ -9,6 +9,7 @@ mod documents;
 mod grammar_connection;
 mod grammar_groups;
 mod grammar_keys;
+mod grammar_newer;
 mod grammar_node;
 mod grammar_reads;
 mod grammar_writes;

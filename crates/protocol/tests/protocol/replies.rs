@@ -5,8 +5,9 @@ use rivermark_protocol::reply::write_outcome;
 use rivermark_protocol::{Protocol, ReplyWriter};
 use rivermark_stream::fields::EntriesBuilder;
 use rivermark_stream::outcome::{
-    AutoClaimed, Claimed, ConsumerFull, ConsumerInfo, GroupFull, GroupInfo, KeyType, PendingEntry,
-    PendingRecord, PendingSummary, ScanPage, StreamEntries, StreamFull, StreamHead, StreamInfo, StreamsRead,
+    AutoClaimed, Claimed, ConsumerFull, ConsumerInfo, Delivery, GroupFull, GroupInfo, IdempotenceInfo,
+    KeyType, PendingEntry, PendingRecord, PendingSummary, ScanPage, StreamClaims, StreamEntries, StreamFull,
+    StreamHead, StreamInfo, StreamsRead,
 };
 use rivermark_stream::{Entries, Outcome, Rejection};
 use rivermark_types::KeyPosition;
@@ -58,6 +59,8 @@ fn scalars() {
     same(&Outcome::KeyType(KeyType::Stream), "+stream");
     same(&Outcome::Keys(vec![key("a"), key("b")]), "*2 $1 a $1 b");
     same(&Outcome::Transaction(vec![Outcome::Done, Outcome::Integer(1)]), "*2 +OK :1");
+    same(&Outcome::Integers(vec![-1, 1, 2]), "*3 :-1 :1 :2");
+    same(&Outcome::Bytes("a b".into()), "$3 a b");
     same(&Outcome::KeyVersions(vec![0, 7]), "*2 :0 :7");
 }
 
@@ -80,6 +83,25 @@ fn streams_are_a_map_in_resp3() {
         &read(vec![stream("s", one_entry()), stream("s", Entries::default())]),
         "*2 *2 $1 s *1 *2 $3 1-1 *2 $1 a $1 1 *2 $1 s *0",
         "%2 $1 s *1 *2 $3 1-1 *2 $1 a $1 1 $1 s *0",
+    );
+}
+
+#[test]
+fn claimed_entries_tell_of_their_delivery() {
+    let stream = |name, entries, deliveries| StreamClaims {
+        read: StreamEntries { index: 0, key: key(name), entries },
+        deliveries,
+    };
+    let claimed = Outcome::StreamsClaimed(vec![
+        stream("s", one_entry(), vec![Delivery { idle_ms: 70, delivery_count: 2 }]),
+        stream("t", one_entry(), Vec::new()),
+        stream("u", Entries::default(), Vec::new()),
+    ]);
+    let (s, t) = ("*1 *4 $3 1-1 *2 $1 a $1 1 :70 :2", "*1 *2 $3 1-1 *2 $1 a $1 1");
+    check(
+        &claimed,
+        &format!("*3 *2 $1 s {s} *2 $1 t {t} *2 $1 u *0"),
+        &format!("%3 $1 s {s} $1 t {t} $1 u *0"),
     );
 }
 
@@ -107,8 +129,10 @@ fn pending() {
         &summary(3, Some((id(1, 1), id(2, 2))), vec![(consumer("c"), 3)]),
         "*4 :3 $3 1-1 $3 2-2 *1 *2 $1 c $1 3",
     );
-    let entry = PendingEntry { id: id(1, 1), consumer: consumer("c"), idle_ms: 5, delivery_count: 2 };
+    let entry = PendingEntry { id: id(1, 1), consumer: consumer("c"), idle_ms: Some(5), delivery_count: 2 };
     same(&Outcome::PendingRange(vec![entry]), "*1 *4 $3 1-1 $1 c :5 :2");
+    let nobodys = PendingEntry { id: id(1, 1), consumer: consumer(""), idle_ms: None, delivery_count: 0 };
+    same(&Outcome::PendingRange(vec![nobodys]), "*1 *4 $3 1-1 $0  :-1 :0");
     same(&Outcome::PendingRange(Vec::new()), "*0");
 }
 
@@ -120,11 +144,21 @@ fn head() -> StreamHead {
         max_deleted_id: id(0, 0),
         entries_added: 1,
         first_id: id(1, 1),
+        idempotence: IdempotenceInfo {
+            duration_s: 100,
+            pairs_max: 200,
+            producers: 1,
+            pairs: 2,
+            added: 3,
+            duplicates: 4,
+        },
     }
 }
 
 const HEAD: &str = "$6 length :1 $15 radix-tree-keys :1 $16 radix-tree-nodes :2 $17 last-generated-id $3 1-1 \
-                    $20 max-deleted-entry-id $3 0-0 $13 entries-added :1 $23 recorded-first-entry-id $3 1-1";
+                    $20 max-deleted-entry-id $3 0-0 $13 entries-added :1 $23 recorded-first-entry-id $3 1-1 \
+                    $13 idmp-duration :100 $12 idmp-maxsize :200 $12 pids-tracked :1 $12 iids-tracked :2 \
+                    $10 iids-added :3 $15 iids-duplicates :4";
 
 #[test]
 fn stream_info() {
@@ -137,11 +171,11 @@ fn stream_info() {
         }))
     };
     let tail = "$6 groups :2 $11 first-entry *2 $3 1-1 *2 $1 a $1 1 $10 last-entry";
-    check(&info(Entries::default()), &format!("*20 {HEAD} {tail} $-1"), &format!("%10 {HEAD} {tail} _"));
+    check(&info(Entries::default()), &format!("*32 {HEAD} {tail} $-1"), &format!("%16 {HEAD} {tail} _"));
     check(
         &info(one_entry()),
-        &format!("*20 {HEAD} {tail} *2 $3 1-1 *2 $1 a $1 1"),
-        &format!("%10 {HEAD} {tail} *2 $3 1-1 *2 $1 a $1 1"),
+        &format!("*32 {HEAD} {tail} *2 $3 1-1 *2 $1 a $1 1"),
+        &format!("%16 {HEAD} {tail} *2 $3 1-1 *2 $1 a $1 1"),
     );
 }
 
@@ -162,6 +196,7 @@ fn stream_full() {
         entries_read: Some(1),
         lag: None,
         pending_count: 1,
+        nacked_count: 5,
         pending: vec![record],
         consumers: vec![member.clone(), ConsumerFull { active_time_ms: Some(7), ..member }],
     };
@@ -176,10 +211,10 @@ fn stream_full() {
         };
         format!(
             "{} {HEAD} $7 entries *1 *2 $3 1-1 *2 $1 a $1 1 $6 groups *1 {} $4 name $1 g \
-             $17 last-delivered-id $3 1-1 $12 entries-read :1 $3 lag {null} $9 pel-count :1 \
+             $17 last-delivered-id $3 1-1 $12 entries-read :1 $3 lag {null} $9 pel-count :1 $12 nacked-count :5 \
              $7 pending *1 *4 $3 1-1 $1 c :9 :2 $9 consumers *2 {} {}",
-            map(9),
-            map(7),
+            map(15),
+            map(8),
             member("-1"),
             member("7")
         )
@@ -248,5 +283,23 @@ fn rejections() {
     check(
         Rejection::EntriesAddedBelowLength,
         "-ERR The entries_added specified in XSETID is smaller than the target stream length",
+    );
+    check(Rejection::NoSuchEntry, "-ERR No such message in stream");
+    check(
+        Rejection::IdempotentIdTaken,
+        "-ERR IID already exists for this producer with a different stream ID",
+    );
+    check(Rejection::KeyExists, "-BUSYKEY Target key name already exists.");
+    check(Rejection::PayloadInvalid, "-ERR DUMP payload version or checksum are wrong");
+    check(Rejection::DumpTooLarge, "-ERR The stream is larger than what RESTORE accepts");
+    check(Rejection::RangeTooLarge, "-ERR The range holds more than the server returns at once, use COUNT");
+    check(
+        Rejection::IdleTimeNotTracked,
+        "-ERR The time of last access is not tracked, so there is no idle time.",
+    );
+    check(
+        Rejection::AccessFrequencyNotTracked,
+        "-ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
+         switching between policies at runtime LRU and LFU data will take some time to adjust.",
     );
 }

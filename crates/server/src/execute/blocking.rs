@@ -205,6 +205,7 @@ impl<'a> Waiting<'a> {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use rivermark_stream::command::ReadBudget;
     use rivermark_types::DatabaseIndex;
 
     #[test]
@@ -214,6 +215,7 @@ mod tests {
         let id = EntryId::new(7, 0);
         let mut read = XRead {
             count: None,
+            budget: ReadBudget::UNLIMITED,
             streams: vec![at(ReadFrom::Last), at(ReadFrom::LastEntry), at(ReadFrom::After(id))],
         };
         freeze(&mut read, &[id, EntryId::MIN, id]);

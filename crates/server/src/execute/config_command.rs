@@ -112,5 +112,6 @@ pub fn shard_settings(topology: &Topology) -> Settings {
     Settings {
         block_entries_max: topology.settings().stream_node_max_entries(),
         block_bytes_max: topology.settings().stream_node_max_bytes(),
+        ..Settings::default()
     }
 }

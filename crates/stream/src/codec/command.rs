@@ -1,12 +1,13 @@
 //! Tags of commands and of their arguments.
 
 use super::reader::{DecodeError, Reader};
-use super::wire::{Wire, wire_enum, wire_struct};
+use super::wire::{EXTENDED, Wire, take_mark, wire_enum, wire_struct};
 use crate::command::{
-    Acknowledgement, ClaimReply, Command, ConsumerRef, Deadline, DeliveryTime, ExistingOnly, Expire,
-    ExpireCondition, Force, GroupReadFrom, GroupRef, GroupStart, MissingKey, NewEntryId, Settings, Step,
-    Transaction, Trim, TrimKeep, TrimPrecision, XAck, XAdd, XAutoClaim, XClaim, XDel, XGroupCreate,
-    XGroupSetId, XReadGroup, XSetId, XTrim,
+    Acknowledgement, ClaimReply, Command, ConsumerRef, CopyKey, Deadline, DeliveryTime, ExistingOnly, Expire,
+    ExpireCondition, FirstEntry, Force, GroupReadFrom, GroupRef, GroupStart, IdempotentId, MissingKey,
+    NackMode, NewEntryId, Occupied, ReadBudget, References, Rename, Restore, Settings, Step, Transaction,
+    Trim, TrimKeep, TrimPrecision, XAck, XAckDel, XAdd, XAutoClaim, XCfgSet, XClaim, XDel, XDelEx,
+    XGroupCreate, XGroupSetId, XIdmpRecord, XNack, XReadGroup, XSetId, XTrim,
 };
 use crate::query::Query;
 
@@ -30,10 +31,23 @@ wire_enum! {
         34 => Persist(key),
         35 => FlushDatabase(database),
         36 => FlushAll,
-        37 => Configure(settings),
+        38 => Configure(settings),
+        39 => Rename(arguments),
+        40 => Copy(arguments),
+        41 => Restore(arguments),
+        14 => XDelEx(arguments),
+        15 => XAckDel(arguments),
+        16 => XNack(arguments),
+        17 => XCfgSet(arguments),
+        18 => XIdmpRecord(arguments),
         64 => Transaction(transaction),
+        ; formerly 37 => super::former::configure,
     }
-    NewEntryId { 0 => Auto, 1 => AutoSequence(ms), 2 => Exact(id) }
+    NewEntryId { 0 => Auto, 1 => AutoSequence(ms), 2 => Exact(id), 3 => Idempotent(pair) }
+    References { 0 => Keep, 1 => Drop, 2 => Acknowledged }
+    NackMode { 0 => Silent, 1 => Fail, 2 => Fatal }
+    FirstEntry { 0 => Always, 1 => IfItFits }
+    Occupied { 0 => Replace, 1 => Keep }
     TrimKeep { 0 => MaxLength(length), 1 => MinId(id) }
     TrimPrecision { 0 => Exact, 1 => Blocks { limit } }
     MissingKey { 0 => Create, 1 => Keep }
@@ -49,8 +63,17 @@ wire_enum! {
 }
 
 wire_struct! {
-    Settings { block_entries_max, block_bytes_max }
-    Trim { keep, precision }
+    Settings { block_entries_max, block_bytes_max, idempotent_s, idempotent_pairs_max }
+    IdempotentId { producer, id }
+    XDelEx { key, references, ids }
+    XAckDel { target, references, ids }
+    XNack { target, mode, ids, retry_count, force }
+    XCfgSet { key, duration_s, pairs_max }
+    XIdmpRecord { key, pair, entry }
+    Rename { from, to, occupied }
+    CopyKey { from, to, occupied }
+    Restore { key, deadline, payload, occupied }
+    ReadBudget { entries, bytes, first }
     XAdd { key, missing_key, trim, id, fields }
     XTrim { key, trim }
     XDel { key, ids }
@@ -59,12 +82,63 @@ wire_struct! {
     ConsumerRef { key, group, consumer }
     XGroupCreate { target, start, missing_key, entries_read }
     XGroupSetId { target, start, entries_read }
-    XReadGroup { group, consumer, count, acknowledgement, streams }
     XAck { target, ids }
     XClaim { target, min_idle_ms, ids, delivery_time, retry_count, force, reply, last_id }
     XAutoClaim { target, min_idle_ms, start, count, reply }
     Expire { key, deadline, condition, existing_only }
     Transaction { watches, steps }
+}
+
+/// As the first release wrote it, unless it deletes otherwise than that could: then a mark comes first that is no
+/// tag of [`TrimKeep`].
+impl Wire for Trim {
+    fn encode(&self, out: &mut Vec<u8>) {
+        if self.references != References::default() {
+            out.push(EXTENDED);
+            self.references.encode(out);
+        }
+        self.keep.encode(out);
+        self.precision.encode(out);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let references = if take_mark(reader)? { Wire::decode(reader)? } else { References::default() };
+        Ok(Self { keep: Wire::decode(reader)?, precision: Wire::decode(reader)?, references })
+    }
+}
+
+/// As the first release wrote it, unless it claims or has a budget: then a mark, which is no tag of an optional
+/// count, and the two come before the count.
+impl Wire for XReadGroup {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.group.encode(out);
+        self.consumer.encode(out);
+        if (self.budget, self.claim_min_idle_ms) != (ReadBudget::UNLIMITED, None) {
+            out.push(EXTENDED);
+            self.budget.encode(out);
+            self.claim_min_idle_ms.encode(out);
+        }
+        self.count.encode(out);
+        self.acknowledgement.encode(out);
+        self.streams.encode(out);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (group, consumer) = (Wire::decode(reader)?, Wire::decode(reader)?);
+        let (budget, claim_min_idle_ms) = match take_mark(reader)? {
+            true => (Wire::decode(reader)?, Wire::decode(reader)?),
+            false => (ReadBudget::UNLIMITED, None),
+        };
+        Ok(Self {
+            group,
+            consumer,
+            count: Wire::decode(reader)?,
+            budget,
+            claim_min_idle_ms,
+            acknowledgement: Wire::decode(reader)?,
+            streams: Wire::decode(reader)?,
+        })
+    }
 }
 
 /// Transactions do not nest.

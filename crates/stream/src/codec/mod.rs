@@ -11,6 +11,7 @@
 
 mod batch;
 mod command;
+mod former;
 mod outcome;
 mod query;
 mod reader;

@@ -1,11 +1,12 @@
 //! Tags of outcomes.
 
-use super::wire::{wire_enum, wire_struct};
+use super::reader::{DecodeError, Reader};
+use super::wire::{Wire, wire_enum, wire_struct};
 use crate::batch::PartOutcome;
 use crate::outcome::{
-    AutoClaimed, Claimed, ConsumerFull, ConsumerInfo, DatabaseCount, GroupFull, GroupInfo, KeyType, Outcome,
-    PendingEntry, PendingRecord, PendingSummary, Rejection, ScanPage, StreamEntries, StreamFull, StreamHead,
-    StreamInfo, StreamsRead,
+    AutoClaimed, Claimed, ConsumerFull, ConsumerInfo, DatabaseCount, Delivery, GroupFull, GroupInfo,
+    IdempotenceInfo, KeyType, Outcome, PendingEntry, PendingRecord, PendingSummary, Rejection, ScanPage,
+    StreamClaims, StreamEntries, StreamFull, StreamHead, StreamInfo, StreamsRead,
 };
 
 wire_enum! {
@@ -21,8 +22,8 @@ wire_enum! {
         9 => AutoClaimed(claimed),
         10 => PendingSummary(summary),
         11 => PendingRange(entries),
-        12 => StreamInfo(info),
-        13 => StreamFull(info),
+        21 => StreamInfo(info),
+        22 => StreamFull(info),
         14 => Groups(groups),
         15 => Consumers(consumers),
         16 => KeyType(kind),
@@ -30,9 +31,13 @@ wire_enum! {
         18 => ScanPage(page),
         19 => KeyspaceCounts(counts),
         20 => KeyVersions(versions),
+        23 => StreamsClaimed(streams),
+        24 => Integers(values),
+        25 => Bytes(bytes),
         64 => Transaction(outcomes),
         65 => WatchFailed,
         66 => Rejected(rejection),
+        ; formerly 12 => super::former::stream_info, 13 => super::former::stream_full,
     }
     Rejection {
         1 => NoSuchKey,
@@ -47,6 +52,14 @@ wire_enum! {
         10 => SetIdBelowMaxDeleted,
         11 => SetIdBelowLastEntry,
         12 => EntriesAddedBelowLength,
+        13 => NoSuchEntry,
+        14 => IdempotentIdTaken,
+        15 => KeyExists,
+        16 => PayloadInvalid,
+        17 => DumpTooLarge,
+        18 => RangeTooLarge,
+        19 => IdleTimeNotTracked,
+        20 => AccessFrequencyNotTracked,
     }
     Claimed { 0 => Entries(entries), 1 => Ids(ids) }
     KeyType { 0 => None, 1 => Stream }
@@ -58,15 +71,36 @@ wire_struct! {
     StreamsRead { streams, resolved }
     AutoClaimed { cursor, claimed, deleted }
     PendingSummary { count, range, consumers }
-    PendingEntry { id, consumer, idle_ms, delivery_count }
-    StreamHead { length, blocks, last_id, max_deleted_id, entries_added, first_id }
+    Delivery { idle_ms, delivery_count }
+    StreamClaims { read, deliveries }
+    IdempotenceInfo { duration_s, pairs_max, producers, pairs, added, duplicates }
+    StreamHead { length, blocks, last_id, max_deleted_id, entries_added, first_id, idempotence }
     StreamInfo { head, groups, first_entry, last_entry }
     StreamFull { head, entries, groups }
-    GroupFull { name, last_delivered_id, entries_read, lag, pending_count, pending, consumers }
+    GroupFull { name, last_delivered_id, entries_read, lag, pending_count, nacked_count, pending, consumers }
     PendingRecord { id, consumer, delivery_time_ms, delivery_count }
     ConsumerFull { name, seen_time_ms, active_time_ms, pending_count, pending }
     GroupInfo { name, consumers, pending, last_delivered_id, entries_read, lag }
     ConsumerInfo { name, pending, idle_ms, inactive_ms }
     ScanPage { next, keys }
     DatabaseCount { database, keys, expiring }
+}
+
+/// As the first release wrote it; an idle time no clock has stands for an entry that nobody has.
+impl Wire for PendingEntry {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.id.encode(out);
+        self.consumer.encode(out);
+        self.idle_ms.unwrap_or(u64::MAX).encode(out);
+        self.delivery_count.encode(out);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            id: Wire::decode(reader)?,
+            consumer: Wire::decode(reader)?,
+            idle_ms: Some(reader.varint()?).filter(|idle_ms| *idle_ms != u64::MAX),
+            delivery_count: Wire::decode(reader)?,
+        })
+    }
 }

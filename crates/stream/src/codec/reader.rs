@@ -72,6 +72,11 @@ impl<'a> Reader<'a> {
         Ok(byte)
     }
 
+    /// The next byte, not taken.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
     pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
         take_varint(&mut self.rest).ok_or(DecodeError::UnexpectedEnd)
     }

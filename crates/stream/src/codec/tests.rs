@@ -67,7 +67,34 @@ fn trim() -> impl Strategy<Value = Trim> {
         Just(TrimPrecision::Exact),
         option::of(any::<u64>()).prop_map(|limit| TrimPrecision::Blocks { limit }),
     ];
-    (keep, precision).prop_map(|(keep, precision)| Trim { keep, precision })
+    (keep, precision, references()).prop_map(|(keep, precision, references)| Trim {
+        keep,
+        precision,
+        references,
+    })
+}
+
+fn references() -> impl Strategy<Value = References> {
+    prop_oneof![Just(References::Keep), Just(References::Drop), Just(References::Acknowledged)]
+}
+
+fn pair() -> impl Strategy<Value = IdempotentId> {
+    (bytes(), bytes()).prop_map(|(producer, id)| IdempotentId { producer, id })
+}
+
+fn budget() -> impl Strategy<Value = ReadBudget> {
+    let first = prop_oneof![Just(FirstEntry::Always), Just(FirstEntry::IfItFits)];
+    let bounded = (option::of(any::<u64>()), option::of(any::<u64>()), first)
+        .prop_map(|(entries, bytes, first)| ReadBudget { entries, bytes, first });
+    prop_oneof![Just(ReadBudget::UNLIMITED), bounded]
+}
+
+fn force() -> impl Strategy<Value = Force> {
+    prop_oneof![Just(Force::No), Just(Force::Yes)]
+}
+
+fn occupied() -> impl Strategy<Value = Occupied> {
+    prop_oneof![Just(Occupied::Replace), Just(Occupied::Keep)]
 }
 
 fn group_ref() -> impl Strategy<Value = GroupRef> {
@@ -95,6 +122,7 @@ fn xadd() -> impl Strategy<Value = Command> {
         Just(NewEntryId::Auto),
         any::<u64>().prop_map(NewEntryId::AutoSequence),
         id().prop_map(NewEntryId::Exact),
+        pair().prop_map(NewEntryId::Idempotent),
     ];
     (key(), missing_key(), option::of(trim()), new_id, fields()).prop_map(
         |(key, missing_key, trim, id, fields)| Command::XAdd(XAdd { key, missing_key, trim, id, fields }),
@@ -104,9 +132,18 @@ fn xadd() -> impl Strategy<Value = Command> {
 fn xreadgroup() -> impl Strategy<Value = Command> {
     let from = prop_oneof![Just(GroupReadFrom::New), id().prop_map(GroupReadFrom::Pending)];
     let acknowledgement = prop_oneof![Just(Acknowledgement::Explicit), Just(Acknowledgement::Implicit)];
-    (group(), consumer(), option::of(any::<u64>()), acknowledgement, vec((key(), from), 0..3)).prop_map(
-        |(group, consumer, count, acknowledgement, streams)| {
-            Command::XReadGroup(XReadGroup { group, consumer, count, acknowledgement, streams })
+    let bounds = (option::of(any::<u64>()), budget(), option::of(any::<u64>()));
+    (group(), consumer(), bounds, acknowledgement, vec((key(), from), 0..3)).prop_map(
+        |(group, consumer, (count, budget, claim_min_idle_ms), acknowledgement, streams)| {
+            Command::XReadGroup(XReadGroup {
+                group,
+                consumer,
+                count,
+                budget,
+                claim_min_idle_ms,
+                acknowledgement,
+                streams,
+            })
         },
     )
 }
@@ -117,9 +154,8 @@ fn xclaim() -> impl Strategy<Value = Command> {
         any::<i64>().prop_map(DeliveryTime::IdleMs),
         any::<i64>().prop_map(DeliveryTime::AtUnixMs),
     ];
-    let force = prop_oneof![Just(Force::No), Just(Force::Yes)];
     let counts = (any::<u64>(), option::of(any::<u64>()));
-    (consumer_ref(), counts, vec(id(), 0..3), time, force, claim_reply(), option::of(id())).prop_map(
+    (consumer_ref(), counts, vec(id(), 0..3), time, force(), claim_reply(), option::of(id())).prop_map(
         |(target, (min_idle_ms, retry_count), ids, delivery_time, force, reply, last_id)| {
             Command::XClaim(XClaim {
                 target,
@@ -133,6 +169,51 @@ fn xclaim() -> impl Strategy<Value = Command> {
             })
         },
     )
+}
+
+fn newer_command() -> impl Strategy<Value = Command> {
+    let mode = prop_oneof![Just(NackMode::Silent), Just(NackMode::Fail), Just(NackMode::Fatal)];
+    let xnack = (group_ref(), mode, vec(id(), 0..3), option::of(any::<u64>()), force()).prop_map(
+        |(target, mode, ids, retry_count, force)| {
+            Command::XNack(XNack { target, mode, ids, retry_count, force })
+        },
+    );
+    let deadline = prop_oneof![
+        Just(None),
+        any::<i64>().prop_map(|ms| Some(Deadline::InMs(ms))),
+        any::<i64>().prop_map(|ms| Some(Deadline::AtUnixMs(ms))),
+    ];
+    prop_oneof![
+        (key(), references(), vec(id(), 0..3)).prop_map(|(key, references, ids)| Command::XDelEx(XDelEx {
+            key,
+            references,
+            ids
+        })),
+        (group_ref(), references(), vec(id(), 0..3))
+            .prop_map(|(target, references, ids)| Command::XAckDel(XAckDel { target, references, ids })),
+        xnack,
+        (key(), option::of(any::<u32>()), option::of(any::<u32>())).prop_map(
+            |(key, duration_s, pairs_max)| Command::XCfgSet(XCfgSet { key, duration_s, pairs_max })
+        ),
+        (key(), pair(), id()).prop_map(|(key, pair, entry)| Command::XIdmpRecord(XIdmpRecord {
+            key,
+            pair,
+            entry
+        })),
+        (key(), key(), occupied()).prop_map(|(from, to, occupied)| Command::Rename(Rename {
+            from,
+            to,
+            occupied
+        })),
+        (key(), key(), occupied()).prop_map(|(from, to, occupied)| Command::Copy(CopyKey {
+            from,
+            to,
+            occupied
+        })),
+        (key(), deadline, bytes(), occupied()).prop_map(|(key, deadline, payload, occupied)| {
+            Command::Restore(Restore { key, deadline, payload, occupied })
+        }),
+    ]
 }
 
 fn expire() -> impl Strategy<Value = Command> {
@@ -185,13 +266,20 @@ fn plain_command() -> impl Strategy<Value = Command> {
             Command::XSetId(XSetId { key, last_id, entries_added, max_deleted_id })
         },
     );
-    let settings = (any::<u32>(), any::<u32>())
-        .prop_map(|(block_entries_max, block_bytes_max)| Settings { block_entries_max, block_bytes_max });
+    let settings = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>()).prop_map(
+        |(block_entries_max, block_bytes_max, idempotent_s, idempotent_pairs_max)| Settings {
+            block_entries_max,
+            block_bytes_max,
+            idempotent_s,
+            idempotent_pairs_max,
+        },
+    );
     prop_oneof![
         xadd(),
         (key(), trim()).prop_map(|(key, trim)| Command::XTrim(XTrim { key, trim })),
         (key(), vec(id(), 0..3)).prop_map(|(key, ids)| Command::XDel(XDel { key, ids })),
         xsetid,
+        newer_command(),
         group_command(),
         vec(key(), 0..3).prop_map(Command::Delete),
         expire(),
@@ -222,8 +310,8 @@ fn stream_query() -> impl Strategy<Value = Query> {
     prop_oneof![
         key().prop_map(Query::XLen),
         range,
-        (option::of(any::<u64>()), vec((key(), from), 0..3))
-            .prop_map(|(count, streams)| Query::XRead(XRead { count, streams })),
+        (option::of(any::<u64>()), budget(), vec((key(), from), 0..3))
+            .prop_map(|(count, budget, streams)| Query::XRead(XRead { count, budget, streams })),
         (key(), group())
             .prop_map(|(key, group)| Query::XPendingSummary(query::PendingSummary { key, group })),
         pending,
@@ -241,6 +329,12 @@ fn query() -> impl Strategy<Value = Query> {
         Just(DeadlineForm::MillisLeft),
         Just(DeadlineForm::UnixSeconds),
         Just(DeadlineForm::UnixMillis),
+    ];
+    let property = prop_oneof![
+        Just(Property::ReferenceCount),
+        Just(Property::IdleTime),
+        Just(Property::AccessFrequency),
+        Just(Property::MemoryBytes),
     ];
     let slot = (0u16..16_384).prop_map(|raw| Slot::new(raw).expect("below the bound"));
     let scan =
@@ -260,12 +354,20 @@ fn query() -> impl Strategy<Value = Query> {
         1 => slot.clone().prop_map(Query::CountKeysInSlot),
         1 => (slot, any::<u64>()).prop_map(|(slot, count)| Query::KeysInSlot(KeysInSlot { slot, count })),
         1 => vec(key(), 0..3).prop_map(Query::KeyVersions),
+        1 => key().prop_map(Query::Dump),
+        1 => (key(), property)
+            .prop_map(|(key, property)| Query::KeyProperty(KeyProperty { key, property })),
     ]
 }
 
 fn head() -> impl Strategy<Value = StreamHead> {
-    (any::<u64>(), any::<u64>(), id(), id(), any::<u64>(), id()).prop_map(
-        |(length, blocks, last_id, max_deleted_id, entries_added, first_id)| StreamHead {
+    let idempotence =
+        (any::<[u64; 6]>()).prop_map(|[duration_s, pairs_max, producers, pairs, added, duplicates]| {
+            IdempotenceInfo { duration_s, pairs_max, producers, pairs, added, duplicates }
+        });
+    (any::<u64>(), any::<u64>(), id(), id(), any::<u64>(), id(), idempotence).prop_map(
+        |(length, blocks, last_id, max_deleted_id, entries_added, first_id, idempotence)| StreamHead {
+            idempotence,
             length,
             blocks,
             last_id,
@@ -300,6 +402,7 @@ fn stream_full() -> impl Strategy<Value = Outcome> {
         entries_read,
         lag: entries_read,
         pending_count: pending.len() as u64,
+        nacked_count: pending.len() as u64 / 2,
         pending,
         consumers,
     });
@@ -322,15 +425,25 @@ fn rejection() -> impl Strategy<Value = Rejection> {
         Just(Rejection::SetIdBelowMaxDeleted),
         Just(Rejection::SetIdBelowLastEntry),
         Just(Rejection::EntriesAddedBelowLength),
+        Just(Rejection::NoSuchEntry),
+        Just(Rejection::IdempotentIdTaken),
+        Just(Rejection::KeyExists),
+        Just(Rejection::PayloadInvalid),
+        Just(Rejection::DumpTooLarge),
+        Just(Rejection::RangeTooLarge),
+        Just(Rejection::IdleTimeNotTracked),
+        Just(Rejection::AccessFrequencyNotTracked),
     ]
 }
 
 fn stream_outcome() -> impl Strategy<Value = Outcome> {
-    let stream = (any::<u32>(), key(), entries()).prop_map(|(index, key, entries)| StreamEntries {
-        index,
-        key,
-        entries,
-    });
+    let stream = (any::<u32>(), key(), entries())
+        .prop_map(|(index, key, entries)| StreamEntries { index, key, entries })
+        .boxed();
+    let delivery = (any::<u64>(), any::<u64>())
+        .prop_map(|(idle_ms, delivery_count)| Delivery { idle_ms, delivery_count });
+    let claims = (stream.clone(), vec(delivery, 0..3))
+        .prop_map(|(read, deliveries)| StreamClaims { read, deliveries });
     let streams = (vec(stream, 0..3), vec(id(), 0..3))
         .prop_map(|(streams, resolved)| Outcome::Streams(StreamsRead { streams, resolved }));
     let claimed = prop_oneof![entries().prop_map(Claimed::Entries), vec(id(), 0..3).prop_map(Claimed::Ids)];
@@ -342,10 +455,9 @@ fn stream_outcome() -> impl Strategy<Value = Outcome> {
             Outcome::PendingSummary(outcome::PendingSummary { count, range, consumers })
         },
     );
-    let pending =
-        (id(), consumer(), any::<u64>(), any::<u64>()).prop_map(|(id, consumer, idle_ms, delivery_count)| {
-            PendingEntry { id, consumer, idle_ms, delivery_count }
-        });
+    let pending = (id(), consumer(), option::of(0..u64::MAX), any::<u64>()).prop_map(
+        |(id, consumer, idle_ms, delivery_count)| PendingEntry { id, consumer, idle_ms, delivery_count },
+    );
     let info =
         (head(), any::<u64>(), entries(), entries()).prop_map(|(head, groups, first_entry, last_entry)| {
             Outcome::StreamInfo(Box::new(StreamInfo { head, groups, first_entry, last_entry }))
@@ -368,6 +480,7 @@ fn stream_outcome() -> impl Strategy<Value = Outcome> {
         auto,
         summary,
         vec(pending, 0..3).prop_map(Outcome::PendingRange),
+        vec(claims, 0..3).prop_map(Outcome::StreamsClaimed),
         info,
         stream_full(),
         vec(group, 0..3).prop_map(Outcome::Groups),
@@ -394,6 +507,8 @@ fn plain_outcome() -> impl Strategy<Value = Outcome> {
         page,
         vec(counts, 0..3).prop_map(Outcome::KeyspaceCounts),
         vec(any::<u64>(), 0..3).prop_map(Outcome::KeyVersions),
+        vec(any::<i64>(), 0..3).prop_map(Outcome::Integers),
+        bytes().prop_map(Outcome::Bytes),
         Just(Outcome::WatchFailed),
         rejection().prop_map(Outcome::Rejected),
     ]
@@ -520,6 +635,7 @@ fn the_encoding_of_xadd_is_frozen() {
         trim: Some(Trim {
             keep: TrimKeep::MaxLength(1000),
             precision: TrimPrecision::Blocks { limit: None },
+            references: References::Keep,
         }),
         id: NewEntryId::Auto,
         fields: Fields::from_pairs([(&b"f"[..], &b"v"[..])]),

@@ -35,11 +35,11 @@ macro_rules! wire_struct {
     )+};
 }
 
-/// An enum as the tag listed and the fields of the variant.
+/// An enum as the tag listed and the fields of the variant. Tags listed as former are read, never written.
 macro_rules! wire_enum {
     ($($type:ident { $(
         $tag:literal => $variant:ident $( ( $($field:ident),+ ) )? $( { $($named:ident),+ } )?
-    ),+ $(,)? })+) => {$(
+    ),+ $(,)? $( ; formerly $( $old:literal => $read:path ),+ $(,)? )? })+) => {$(
         impl $crate::codec::WireValue for $type {
             fn encode(&self, out: &mut Vec<u8>) {
                 match self {$(
@@ -60,6 +60,7 @@ macro_rules! wire_enum {
                         $( $( let $named = $crate::codec::WireValue::decode(reader)?; )+ )?
                         Ok(Self::$variant $( ( $($field),+ ) )? $( { $($named),+ } )?)
                     } )+
+                    $( $( $old => $read(reader), )+ )?
                     tag => Err($crate::codec::DecodeError::UnknownTag { kind: stringify!($type), tag }),
                 }
             }
@@ -68,6 +69,19 @@ macro_rules! wire_enum {
 }
 
 pub(crate) use {wire_enum, wire_struct};
+
+/// Stands where a value of the first release has a tag of 0 or 1, and says that fields follow which that
+/// release had not. An older build refuses it as a tag it does not know.
+pub(super) const EXTENDED: u8 = 2;
+
+/// Takes [`EXTENDED`] if it is next.
+pub(super) fn take_mark(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
+    let marked = reader.peek() == Some(EXTENDED);
+    if marked {
+        reader.byte()?;
+    }
+    Ok(marked)
+}
 
 impl Wire for u64 {
     fn encode(&self, out: &mut Vec<u8>) {

@@ -3,7 +3,8 @@
 use rivermark_types::UnixMillis;
 
 use super::{
-    expire, keys, transaction, xack, xadd, xautoclaim, xclaim, xdel, xgroup, xreadgroup, xsetid, xtrim,
+    expire, keys, rename, transaction, xack, xadd, xautoclaim, xcfgset, xclaim, xdel, xdelex, xgroup, xnack,
+    xreadgroup, xsetid, xtrim,
 };
 use crate::command::{Command, Settings};
 use crate::effect::Effects;
@@ -34,6 +35,14 @@ pub(crate) fn apply(change: &mut Change<'_>, command: &Command) -> Outcome {
         Command::XAck(arguments) => xack::apply(change, arguments),
         Command::XClaim(arguments) => xclaim::apply(change, arguments),
         Command::XAutoClaim(arguments) => xautoclaim::apply(change, arguments),
+        Command::XDelEx(arguments) => xdelex::delete(change, arguments),
+        Command::XAckDel(arguments) => xdelex::acknowledge(change, arguments),
+        Command::XNack(arguments) => xnack::apply(change, arguments),
+        Command::XCfgSet(arguments) => xcfgset::configure(change, arguments),
+        Command::XIdmpRecord(arguments) => xcfgset::record(change, arguments),
+        Command::Rename(arguments) => rename::rename(change, arguments),
+        Command::Copy(arguments) => rename::copy(change, arguments),
+        Command::Restore(arguments) => rename::restore(change, arguments),
         Command::Delete(keys) => keys::delete(change, keys),
         Command::Expire(arguments) => expire::expire(change, arguments),
         Command::Persist(key) => expire::persist(change, key),

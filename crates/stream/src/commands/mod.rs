@@ -3,13 +3,17 @@
 mod apply;
 mod expire;
 mod keys;
+mod rename;
 mod transaction;
 mod xack;
 mod xadd;
 mod xautoclaim;
+mod xcfgset;
 mod xclaim;
 mod xdel;
+mod xdelex;
 mod xgroup;
+mod xnack;
 mod xreadgroup;
 mod xsetid;
 mod xtrim;

@@ -15,7 +15,10 @@ pub(super) fn apply(change: &mut Change<'_>, transaction: &Transaction) -> Outco
     }
     let run = |step: &Step| match step {
         Step::Command(command) => super::apply(change, command),
-        Step::Query(query) => queries::answer(&View { keyspace: change.keyspace, now: change.stamp }, query),
+        Step::Query(query) => {
+            let view = View { keyspace: change.keyspace, settings: change.settings, now: change.stamp };
+            queries::answer(&view, query)
+        }
     };
     Outcome::Transaction(transaction.steps.iter().map(run).collect())
 }

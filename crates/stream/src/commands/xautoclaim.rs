@@ -36,7 +36,7 @@ pub(super) fn apply(change: &mut Change<'_>, command: &XAutoClaim) -> Outcome {
         if claim.drop_if_deleted(id) {
             deleted.push(id);
             left -= 1;
-        } else if now.since_ms(record.delivery_time) >= command.min_idle_ms {
+        } else if record.is_idle_for(command.min_idle_ms, now) {
             claim.take(id, Some(record));
             left -= 1;
         }

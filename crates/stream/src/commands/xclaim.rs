@@ -7,12 +7,13 @@ use rivermark_types::{ConsumerName, EntryId, UnixMillis};
 use super::Change;
 use crate::command::{ClaimReply, ConsumerRef, DeliveryTime, Force, XClaim};
 use crate::consumer::{ConsumerId, Created};
+use crate::effect::Effect;
 use crate::entries::EntryLog;
 use crate::fields::EntriesBuilder;
 use crate::group::Group;
 use crate::keyspace::StreamMut;
 use crate::outcome::{Claimed, Outcome, Rejection};
-use crate::pending::PendingRecord;
+use crate::pending::{DELIVERY_COUNT_MAX, PendingRecord};
 use crate::stream::Stream;
 
 /// Makes pending entries the claiming consumer's.
@@ -36,16 +37,21 @@ pub(super) fn apply(change: &mut Change<'_>, command: &XClaim) -> Outcome {
             continue;
         }
         match claim.group.pending.get(*id).copied() {
-            Some(record) if now.since_ms(record.delivery_time) < command.min_idle_ms => {}
+            Some(record) if !record.is_idle_for(command.min_idle_ms, now) => {}
             Some(record) => claim.take(*id, Some(record)),
             None if command.force == Force::Yes => claim.take(*id, None),
             None => {}
         }
     }
-    let changed = claim.changed;
+    let (changed, earlier) = (claim.changed, claim.delivery_time < now);
     let claimed = claim.finish();
     if changed {
         stream.touch();
+    }
+    // Whoever waits until entries are idle for long enough may find some sooner.
+    if changed && earlier {
+        let ConsumerRef { key, group, .. } = command.target.clone();
+        change.effects.push(Effect::GroupMoved(key, group));
     }
     match claimed {
         Claimed::Entries(entries) => Outcome::Entries(entries),
@@ -126,23 +132,10 @@ impl<'a> Claim<'a> {
         let count = before.map_or(1, |record| record.delivery_count);
         let count = match (self.retry_count, self.reply) {
             (Some(count), _) => count,
-            (None, ClaimReply::Entries) => count.saturating_add(1),
+            (None, ClaimReply::Entries) => count.saturating_add(1).min(DELIVERY_COUNT_MAX),
             (None, ClaimReply::Ids) => count,
         };
-        self.group.pending.insert(
-            id,
-            PendingRecord {
-                consumer: self.consumer,
-                delivery_time: self.delivery_time,
-                delivery_count: count,
-            },
-        );
-        if before.is_none_or(|record| record.consumer != self.consumer) {
-            if let Some(before) = before {
-                self.group.consumers.get_mut(before.consumer).pending.remove(&id);
-            }
-            self.group.consumers.get_mut(self.consumer).pending.insert(id, ());
-        }
+        self.group.give(id, self.consumer, self.delivery_time, count);
         self.group.consumers.get_mut(self.consumer).active_time = Some(self.now);
         self.changed = true;
         match self.reply {

@@ -2,7 +2,8 @@
 
 use rivermark_types::{StreamKey, UnixMillis};
 
-use super::{keys, xinfo, xpending, xrange, xread};
+use super::{dump, keys, xinfo, xpending, xrange, xread};
+use crate::command::Settings;
 use crate::commands::integer;
 use crate::keyspace::Keyspace;
 use crate::outcome::Outcome;
@@ -12,6 +13,7 @@ use crate::stream::Stream;
 /// The shard as of a moment: a key whose deadline has come is missing.
 pub(crate) struct View<'a> {
     pub keyspace: &'a Keyspace,
+    pub settings: &'a Settings,
     pub now: UnixMillis,
 }
 
@@ -47,6 +49,8 @@ pub(crate) fn answer(view: &View<'_>, query: &Query) -> Outcome {
         Query::KeyspaceCounts => keys::keyspace_counts(view),
         Query::CountKeysInSlot(slot) => keys::count_in_slot(view, *slot),
         Query::KeysInSlot(arguments) => keys::keys_in_slot(view, arguments),
+        Query::Dump(key) => dump::answer(view, key),
+        Query::KeyProperty(arguments) => keys::property(view, arguments),
         Query::KeyVersions(keys) => keys::versions(view, keys),
     }
 }

@@ -6,8 +6,8 @@ use rivermark_types::{DatabaseIndex, KeyPosition, Slot, StreamKey};
 use super::View;
 use crate::commands::integer;
 use crate::glob::glob_matches;
-use crate::outcome::{DatabaseCount, KeyType, Outcome, ScanPage};
-use crate::query::{DeadlineForm, Keys, KeysInSlot, Scan, TimeToLive};
+use crate::outcome::{DatabaseCount, KeyType, Outcome, Rejection, ScanPage};
+use crate::query::{DeadlineForm, KeyProperty, Keys, KeysInSlot, Property, Scan, TimeToLive};
 
 /// EXISTS.
 pub(super) fn exists(view: &View<'_>, keys: &[StreamKey]) -> Outcome {
@@ -102,6 +102,20 @@ pub(super) fn keys_in_slot(view: &View<'_>, query: &KeysInSlot) -> Outcome {
         wanted
     });
     Outcome::Keys(keys)
+}
+
+/// OBJECT and MEMORY USAGE.
+pub(super) fn property(view: &View<'_>, query: &KeyProperty) -> Outcome {
+    let Some(stream) = view.get(&query.key) else { return Outcome::Nil };
+    match query.property {
+        Property::ReferenceCount => Outcome::Integer(1),
+        Property::IdleTime => Outcome::Rejected(Rejection::IdleTimeNotTracked),
+        Property::AccessFrequency => Outcome::Rejected(Rejection::AccessFrequencyNotTracked),
+        Property::MemoryBytes => {
+            let key_bytes = query.key.name().len() + size_of::<StreamKey>();
+            integer((key_bytes + stream.memory_bytes()) as u64)
+        }
+    }
 }
 
 /// WATCH.

@@ -1,6 +1,7 @@
 //! Reads: what each query answers, one file a query or family.
 
 mod answer;
+mod dump;
 mod keys;
 mod xinfo;
 mod xpending;

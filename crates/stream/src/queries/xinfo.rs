@@ -1,8 +1,10 @@
 //! XINFO.
 
+use rivermark_types::limits::RANGE_BYTES_MAX;
 use rivermark_types::{ConsumerName, EntryId, GroupName, StreamKey};
 
 use super::View;
+use super::xpending::owner_name;
 use crate::block::BlockEntry;
 use crate::consumer::Consumer;
 use crate::fields::{Entries, EntriesBuilder};
@@ -18,7 +20,7 @@ use crate::query::{Direction, XInfoConsumers, XInfoStreamFull};
 pub(super) fn stream(view: &View<'_>, key: &StreamKey) -> Outcome {
     let Some(stream) = view.get(key) else { return Outcome::Rejected(Rejection::NoSuchKey) };
     Outcome::StreamInfo(Box::new(StreamInfo {
-        head: stream.head(),
+        head: stream.head(view.now, view.settings),
         groups: stream.groups.len() as u64,
         first_entry: at_most_one(stream.entries.first()),
         last_entry: at_most_one(stream.entries.last()),
@@ -33,11 +35,10 @@ pub(super) fn stream_full(view: &View<'_>, query: &XInfoStreamFull) -> Outcome {
     let limit = usize::try_from(count).unwrap_or(usize::MAX);
     let groups =
         stream.groups.iter().map(|(name, group)| group_full(name, group, &progress, limit)).collect();
-    Outcome::StreamFull(Box::new(StreamFull {
-        head: stream.head(),
-        entries: stream.entries.read(EntryId::MIN, EntryId::MAX, count, Direction::Forward),
-        groups,
-    }))
+    let direction = Direction::Forward;
+    let read = stream.entries.read(EntryId::MIN, EntryId::MAX, count, direction, RANGE_BYTES_MAX);
+    let Some(entries) = read else { return Outcome::Rejected(Rejection::RangeTooLarge) };
+    Outcome::StreamFull(Box::new(StreamFull { head: stream.head(view.now, view.settings), entries, groups }))
 }
 
 /// XINFO GROUPS.
@@ -71,7 +72,6 @@ pub(super) fn consumers(view: &View<'_>, query: &XInfoConsumers) -> Outcome {
 }
 
 fn group_full(name: &GroupName, group: &Group, progress: &Progress, limit: usize) -> GroupFull {
-    let owner = |record: &pending::PendingRecord| group.consumers.get(record.consumer).name.clone();
     let pending = group.pending.iter().take(limit);
     GroupFull {
         name: name.clone(),
@@ -79,7 +79,8 @@ fn group_full(name: &GroupName, group: &Group, progress: &Progress, limit: usize
         entries_read: group.entries_read,
         lag: group.lag(progress),
         pending_count: group.pending.len() as u64,
-        pending: pending.map(|(id, record)| describe(*id, record, owner(record))).collect(),
+        nacked_count: group.pending.unowned(),
+        pending: pending.map(|(id, record)| describe(*id, record, owner_name(group, record))).collect(),
         consumers: group.consumers.iter().map(|(_, one)| consumer_full(group, one, limit)).collect(),
     }
 }

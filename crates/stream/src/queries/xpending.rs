@@ -1,10 +1,12 @@
 //! XPENDING.
 
-use rivermark_types::{GroupName, StreamKey};
+use bytes::Bytes;
+use rivermark_types::{ConsumerName, GroupName, StreamKey};
 
 use super::View;
 use crate::group::Group;
 use crate::outcome::{Outcome, PendingEntry, PendingSummary as Summary, Rejection};
+use crate::pending::PendingRecord;
 use crate::query::{PendingRange, PendingSummary};
 
 /// How much is pending, and with whom.
@@ -33,13 +35,13 @@ pub(super) fn range(view: &View<'_>, query: &PendingRange) -> Outcome {
         Err(rejection) => return Outcome::Rejected(rejection),
     };
     let count = usize::try_from(query.count).unwrap_or(usize::MAX);
-    let describe = |(id, record): &(_, crate::pending::PendingRecord)| PendingEntry {
+    let describe = |(id, record): &(_, PendingRecord)| PendingEntry {
         id: *id,
-        consumer: group.consumers.get(record.consumer).name.clone(),
-        idle_ms: view.now.since_ms(record.delivery_time),
+        consumer: owner_name(group, record),
+        idle_ms: record.consumer().map(|_| record.idle_ms(view.now)),
         delivery_count: record.delivery_count,
     };
-    let idle_enough = |entry: &PendingEntry| entry.idle_ms >= query.min_idle_ms;
+    let idle_enough = |entry: &PendingEntry| entry.idle_ms.is_none_or(|idle_ms| idle_ms >= query.min_idle_ms);
     let entries = match &query.consumer {
         None => group
             .pending
@@ -60,6 +62,14 @@ pub(super) fn range(view: &View<'_>, query: &PendingRange) -> Outcome {
         },
     };
     Outcome::PendingRange(entries)
+}
+
+/// The name of who has an entry; empty if nobody has.
+pub(super) fn owner_name(group: &Group, record: &PendingRecord) -> ConsumerName {
+    match record.consumer() {
+        Some(consumer) => group.consumers.get(consumer).name.clone(),
+        None => ConsumerName::new(Bytes::new()),
+    }
 }
 
 fn find<'a>(view: &View<'a>, key: &StreamKey, group: &GroupName) -> Result<&'a Group, Rejection> {

@@ -1,8 +1,10 @@
 //! XRANGE and XREVRANGE.
 
+use rivermark_types::limits::RANGE_BYTES_MAX;
+
 use super::View;
 use crate::fields::Entries;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Rejection};
 use crate::query::XRange;
 
 /// Entries between two ids.
@@ -12,7 +14,8 @@ pub(super) fn answer(view: &View<'_>, query: &XRange) -> Outcome {
         Some(0) => Outcome::NilArray,
         count => {
             let count = count.unwrap_or(u64::MAX);
-            Outcome::Entries(stream.entries.read(query.start, query.end, count, query.direction))
+            let read = stream.entries.read(query.start, query.end, count, query.direction, RANGE_BYTES_MAX);
+            read.map_or(Outcome::Rejected(Rejection::RangeTooLarge), Outcome::Entries)
         }
     }
 }

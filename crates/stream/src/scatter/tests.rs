@@ -5,6 +5,7 @@ use super::*;
 use crate::command::{Acknowledgement, GroupReadFrom, Step, Transaction};
 use crate::fields::{Entries, EntriesBuilder};
 use crate::outcome::StreamEntries;
+use crate::outcome::StreamsRead;
 use crate::query::ReadFrom;
 
 /// Three shards; the key's name says which: `1x` is shard 1's.
@@ -68,7 +69,7 @@ fn one_shard_is_not_split() {
 fn reads_are_merged_in_request_order() {
     let keys = Keys::new(&["1a", "2b", "1c"]);
     let streams = keys.0.iter().map(|key| (key.clone(), ReadFrom::Last)).collect();
-    let query = Query::XRead(XRead { count: Some(5), streams });
+    let query = Query::XRead(XRead { count: Some(5), budget: ReadBudget::UNLIMITED, streams });
     let scattered = scatter_query(query, &SHARDS, keys.shard_of());
     assert_eq!(scattered.parts.len(), 2);
     let id = |ms| EntryId::new(ms, 0);
@@ -90,6 +91,8 @@ fn the_rejection_of_the_first_stream_wins() {
         group: group.clone(),
         consumer: ConsumerName::new(Bytes::from_static(b"c")),
         count: None,
+        budget: ReadBudget::UNLIMITED,
+        claim_min_idle_ms: None,
         acknowledgement: Acknowledgement::Explicit,
         streams: keys.0.iter().map(|key| (key.clone(), GroupReadFrom::New)).collect(),
     });

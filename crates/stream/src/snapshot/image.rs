@@ -7,6 +7,7 @@ use rivermark_types::{StreamKey, UnixMillis};
 use super::chunks::Chunks;
 use super::record::{Record, Start};
 use crate::chunk_map::ChunkMap;
+use crate::command::Settings;
 use crate::digest::Digest;
 use crate::machine::Machine;
 use crate::session::Sessions;
@@ -64,22 +65,39 @@ impl Snapshot {
         self.start.last_stamp
     }
 
+    fn has_later_settings(&self) -> bool {
+        let Settings { block_entries_max, block_bytes_max, .. } = self.start.settings;
+        self.start.settings != Settings { block_entries_max, block_bytes_max, ..Settings::default() }
+    }
+
     fn records(&self) -> impl Iterator<Item = Record<'_>> + Send {
         let streams = self.streams.iter().flat_map(|(key, stream)| stream_records(key, stream));
         let sessions = self.sessions.iter().flat_map(|(id, session)| {
             let outcomes = session.outcomes.iter().map(Record::Outcome);
             std::iter::once(Record::Session(id, session)).chain(outcomes)
         });
-        std::iter::once(Record::Start(&self.start)).chain(streams).chain(sessions)
+        let settings = self.has_later_settings().then_some(Record::Settings(&self.start.settings));
+        std::iter::once(Record::Start(&self.start)).chain(settings).chain(streams).chain(sessions)
     }
 }
 
-fn stream_records<'a>(key: &'a StreamKey, stream: &'a Stream) -> impl Iterator<Item = Record<'a>> + Send {
+pub(super) fn stream_records<'a>(
+    key: &'a StreamKey,
+    stream: &'a Stream,
+) -> impl Iterator<Item = Record<'a>> + Send {
     let groups = stream.groups.iter().flat_map(|(name, group)| {
         let consumers = group.consumers.iter().map(|(id, consumer)| Record::Consumer(id, consumer));
-        let pending = group.pending.iter().map(|(id, record)| Record::Pending(*id, record));
-        std::iter::once(Record::Group(name, group)).chain(consumers).chain(pending)
+        let pending = group.pending.iter().filter_map(|(id, record)| {
+            record.consumer().map(|consumer| Record::Pending(*id, consumer, record))
+        });
+        let unowned = group.pending.by_turn().take_while(|(_, record)| record.consumer().is_none());
+        let unowned = unowned.map(|(id, record)| Record::Unowned(id, record));
+        std::iter::once(Record::Group(name, group)).chain(consumers).chain(pending).chain(unowned)
     });
     let blocks = stream.entries.blocks().map(Record::Block);
-    std::iter::once(Record::Stream(key, stream)).chain(blocks).chain(groups)
+    let idempotence = stream.idempotence.iter().flat_map(|idempotence| {
+        let pairs = idempotence.pairs().map(|(producer, id, entry)| Record::Pair(producer, id, entry));
+        std::iter::once(Record::Idempotence(idempotence)).chain(pairs)
+    });
+    std::iter::once(Record::Stream(key, stream)).chain(idempotence).chain(blocks).chain(groups)
 }

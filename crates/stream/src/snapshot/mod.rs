@@ -11,10 +11,13 @@
 //! [`limits::SNAPSHOT_CHUNK_BYTES_MAX`]: rivermark_types::limits::SNAPSHOT_CHUNK_BYTES_MAX
 
 mod chunks;
+mod dump;
 mod image;
 mod record;
 mod restore;
+mod stream_restore;
 
 pub use chunks::Chunks;
+pub(crate) use dump::{dump, undump};
 pub use image::Snapshot;
 pub use restore::{RestoreError, SnapshotRestore};

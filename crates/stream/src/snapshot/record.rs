@@ -1,16 +1,17 @@
 //! The records of a snapshot. Each is framed by its length; its first byte is its tag.
 //!
-//! What belongs to a thing follows it: a stream, its blocks in order, its groups, each with its consumers
-//! and its pending entries; a session and the outcomes it remembers.
+//! What belongs to a thing follows it: a stream, its idempotent ids, its blocks in order, its groups, each
+//! with its consumers and its pending entries; a session and the outcomes it remembers.
 
+use bytes::Bytes;
 use rivermark_types::{ConsumerName, EntryId, GroupName, SessionId, StreamKey, UnixMillis};
 
 use crate::block::Block;
-use crate::codec::WireValue;
-use crate::codec::wire_struct;
+use crate::codec::{DecodeError, Reader, WireValue, wire_struct};
 use crate::command::Settings;
 use crate::consumer::{Consumer, ConsumerId};
 use crate::group::Group;
+use crate::idempotence::Idempotence;
 use crate::outcome::Outcome;
 use crate::pending::PendingRecord;
 use crate::session::Session;
@@ -33,16 +34,27 @@ pub(super) mod tag {
     pub const SESSION: u8 = 7;
     pub const OUTCOME: u8 = 8;
     pub const END: u8 = 9;
+    pub const SETTINGS: u8 = 10;
+    pub const UNOWNED: u8 = 11;
+    pub const IDEMPOTENCE: u8 = 12;
+    pub const PAIR: u8 = 13;
 }
 
 /// One record, borrowed from the state it is of.
 pub(super) enum Record<'a> {
     Start(&'a Start),
+    Settings(&'a Settings),
     Stream(&'a StreamKey, &'a Stream),
+    Idempotence(&'a Idempotence),
+    /// A producer, its id, the entry.
+    Pair(&'a Bytes, &'a Bytes, EntryId),
     Block(&'a Block),
     Group(&'a GroupName, &'a Group),
     Consumer(ConsumerId, &'a Consumer),
-    Pending(EntryId, &'a PendingRecord),
+    /// What a consumer has.
+    Pending(EntryId, ConsumerId, &'a PendingRecord),
+    /// What nobody has, in the order in which it was given back.
+    Unowned(EntryId, &'a PendingRecord),
     Session(SessionId, &'a Session),
     Outcome(&'a Outcome),
     End(&'a End),
@@ -51,6 +63,8 @@ pub(super) enum Record<'a> {
 /// What the shard has one of.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
+    /// The settings of the first release; the others follow in a record of their own if one is not what it
+    /// is without being set.
     pub settings: Settings,
     pub last_stamp: UnixMillis,
     /// The key version given out last.
@@ -100,6 +114,33 @@ pub(super) struct PendingItem {
     pub delivery_count: u64,
 }
 
+/// A pending entry that nobody has.
+pub(super) struct UnownedItem {
+    pub id: EntryId,
+    pub delivery_count: u64,
+}
+
+/// Settings the first release did not have.
+pub(super) struct SettingsTail {
+    pub idempotent_s: u32,
+    pub idempotent_pairs_max: u32,
+}
+
+/// What is known of idempotent ids, but for the ids.
+pub(super) struct IdempotenceHead {
+    pub duration_s: Option<u32>,
+    pub pairs_max: Option<u32>,
+    pub added: u64,
+    pub duplicates: u64,
+}
+
+/// An idempotent id.
+pub(super) struct PairItem {
+    pub producer: Bytes,
+    pub id: Bytes,
+    pub entry: EntryId,
+}
+
 /// A session without its outcomes.
 pub(super) struct SessionHead {
     pub id: SessionId,
@@ -108,13 +149,34 @@ pub(super) struct SessionHead {
 }
 
 wire_struct! {
-    Start { settings, last_stamp, version }
     End { records, digest }
     StreamHead { key, last_id, first_id, max_deleted_id, entries_added, version, deadline }
     GroupHead { name, last_id, entries_read, next_consumer }
     ConsumerHead { id, name, seen_time, active_time }
     PendingItem { id, consumer, delivery_time, delivery_count }
+    UnownedItem { id, delivery_count }
+    SettingsTail { idempotent_s, idempotent_pairs_max }
+    IdempotenceHead { duration_s, pairs_max, added, duplicates }
+    PairItem { producer, id, entry }
     SessionHead { id, next, last_seen }
+}
+
+impl WireValue for Start {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.settings.block_entries_max.encode(out);
+        self.settings.block_bytes_max.encode(out);
+        self.last_stamp.encode(out);
+        self.version.encode(out);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let settings = Settings {
+            block_entries_max: WireValue::decode(reader)?,
+            block_bytes_max: WireValue::decode(reader)?,
+            ..Settings::default()
+        };
+        Ok(Self { settings, last_stamp: WireValue::decode(reader)?, version: WireValue::decode(reader)? })
+    }
 }
 
 impl Record<'_> {
@@ -143,9 +205,27 @@ impl Record<'_> {
                 out.push(tag::CONSUMER);
                 consumer_head(*id, consumer).encode(out);
             }
-            Self::Pending(id, record) => {
+            Self::Settings(settings) => {
+                out.push(tag::SETTINGS);
+                let Settings { idempotent_s, idempotent_pairs_max, .. } = **settings;
+                SettingsTail { idempotent_s, idempotent_pairs_max }.encode(out);
+            }
+            Self::Idempotence(idempotence) => {
+                out.push(tag::IDEMPOTENCE);
+                idempotence_head(idempotence).encode(out);
+            }
+            Self::Pair(producer, id, entry) => {
+                out.push(tag::PAIR);
+                PairItem { producer: Bytes::clone(producer), id: Bytes::clone(id), entry: *entry }
+                    .encode(out);
+            }
+            Self::Pending(id, consumer, record) => {
                 out.push(tag::PENDING);
-                pending_item(*id, record).encode(out);
+                pending_item(*id, *consumer, record).encode(out);
+            }
+            Self::Unowned(id, record) => {
+                out.push(tag::UNOWNED);
+                UnownedItem { id: *id, delivery_count: record.delivery_count }.encode(out);
             }
             Self::Session(id, session) => {
                 out.push(tag::SESSION);
@@ -193,10 +273,19 @@ fn consumer_head(id: ConsumerId, consumer: &Consumer) -> ConsumerHead {
     }
 }
 
-fn pending_item(id: EntryId, record: &PendingRecord) -> PendingItem {
+fn idempotence_head(idempotence: &Idempotence) -> IdempotenceHead {
+    IdempotenceHead {
+        duration_s: idempotence.duration_s,
+        pairs_max: idempotence.pairs_max,
+        added: idempotence.added,
+        duplicates: idempotence.duplicates,
+    }
+}
+
+fn pending_item(id: EntryId, consumer: ConsumerId, record: &PendingRecord) -> PendingItem {
     PendingItem {
         id,
-        consumer: record.consumer.0,
+        consumer: consumer.0,
         delivery_time: record.delivery_time,
         delivery_count: record.delivery_count,
     }

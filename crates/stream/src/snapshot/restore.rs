@@ -1,26 +1,18 @@
 //! Chunks back to a machine.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use rivermark_types::{EntryId, GroupName, SessionId, StreamKey};
+use rivermark_types::SessionId;
 
-use super::record::{
-    ConsumerHead, End, GroupHead, MAGIC, PendingItem, SessionHead, Start, StreamHead, VERSION, tag,
-};
-use crate::block::Block;
-use crate::chunk_map::ChunkMap;
+use super::record::{End, MAGIC, SessionHead, SettingsTail, Start, VERSION, tag};
+use super::stream_restore::StreamRestore;
 use crate::codec::{DecodeError, Reader, WireValue};
-use crate::consumer::{Consumer, ConsumerId};
 use crate::digest::Digest;
-use crate::group::Group;
 use crate::keyspace::Keyspace;
 use crate::machine::Machine;
 use crate::outcome::Outcome;
-use crate::pending::PendingRecord;
 use crate::session::{Session, Sessions};
-use crate::stream::Stream;
 use crate::varint::take_varint;
 
 /// The bytes are no whole snapshot, or a damaged one. The restore cannot go on.
@@ -48,8 +40,7 @@ pub struct SnapshotRestore {
     start: Option<Start>,
     keyspace: Keyspace,
     sessions: Sessions,
-    stream: Option<(StreamKey, Stream)>,
-    group: Option<(GroupName, Group)>,
+    stream: StreamRestore,
     session: Option<(SessionId, Session)>,
     records: u64,
     digest: Digest,
@@ -113,11 +104,14 @@ impl SnapshotRestore {
         self.records += 1;
         match kind {
             tag::START => self.take_start(&mut reader)?,
-            tag::STREAM => self.take_stream(StreamHead::decode(&mut reader)?)?,
-            tag::BLOCK => self.take_block(Block::decode(&mut reader)?)?,
-            tag::GROUP => self.take_group(GroupHead::decode(&mut reader)?)?,
-            tag::CONSUMER => self.take_consumer(&ConsumerHead::decode(&mut reader)?)?,
-            tag::PENDING => self.take_pending(&PendingItem::decode(&mut reader)?)?,
+            tag::SETTINGS => self.take_settings(&SettingsTail::decode(&mut reader)?)?,
+            tag::STREAM => {
+                self.close_stream()?;
+                self.stream.take(kind, &mut reader)?;
+                if self.stream.version().is_none_or(|version| version > self.keyspace.version()) {
+                    return Err(RestoreError::Contradiction("a key version not given out"));
+                }
+            }
             tag::SESSION => self.take_session(&SessionHead::decode(&mut reader)?)?,
             tag::OUTCOME => {
                 // In memory of its own: an outcome lives long, a chunk should not.
@@ -128,7 +122,7 @@ impl SnapshotRestore {
                 self.take_outcome(outcome)?;
                 return Ok(reader.finish()?);
             }
-            tag => return Err(DecodeError::UnknownTag { kind: "Record", tag }.into()),
+            tag => self.stream.take(tag, &mut reader)?,
         }
         Ok(reader.finish()?)
     }
@@ -149,79 +143,15 @@ impl SnapshotRestore {
         Ok(())
     }
 
-    fn take_stream(&mut self, head: StreamHead) -> Result<(), RestoreError> {
-        self.close_stream()?;
-        if head.version == 0 || head.version > self.keyspace.version() {
-            return Err(RestoreError::Contradiction("a key version not given out"));
+    fn take_settings(&mut self, tail: &SettingsTail) -> Result<(), RestoreError> {
+        match &mut self.start {
+            Some(start) if self.records == 2 => {
+                start.settings.idempotent_s = tail.idempotent_s;
+                start.settings.idempotent_pairs_max = tail.idempotent_pairs_max;
+                Ok(())
+            }
+            _ => Err(RestoreError::Contradiction("settings out of place")),
         }
-        let stream = Stream {
-            last_id: head.last_id,
-            first_id: head.first_id,
-            max_deleted_id: head.max_deleted_id,
-            entries_added: head.entries_added,
-            version: head.version,
-            deadline: head.deadline,
-            ..Stream::default()
-        };
-        self.stream = Some((head.key.detached(), stream));
-        Ok(())
-    }
-
-    fn take_block(&mut self, block: Block) -> Result<(), RestoreError> {
-        let (_, stream) = self.stream.as_mut().ok_or(RestoreError::Contradiction("a block of no stream"))?;
-        if block.last() > stream.last_id || !stream.entries.restore_block(block) {
-            return Err(RestoreError::Contradiction("a block out of order"));
-        }
-        Ok(())
-    }
-
-    fn take_group(&mut self, head: GroupHead) -> Result<(), RestoreError> {
-        self.close_group()?;
-        if self.stream.is_none() {
-            return Err(RestoreError::Contradiction("a group of no stream"));
-        }
-        let mut group = Group::new(head.last_id, head.entries_read);
-        group.consumers.restore_next(head.next_consumer);
-        self.group = Some((head.name.detached(), group));
-        Ok(())
-    }
-
-    fn take_consumer(&mut self, head: &ConsumerHead) -> Result<(), RestoreError> {
-        let (_, group) = self.group.as_mut().ok_or(RestoreError::Contradiction("a consumer of no group"))?;
-        let id = ConsumerId(head.id);
-        let taken = group.consumers.contains(id) || group.consumers.id(&head.name).is_some();
-        if taken || head.id >= group.consumers.next() {
-            return Err(RestoreError::Contradiction("a consumer's name or number"));
-        }
-        group.consumers.insert(
-            id,
-            Consumer {
-                name: head.name.detached(),
-                seen_time: head.seen_time,
-                active_time: head.active_time,
-                pending: ChunkMap::default(),
-            },
-        );
-        Ok(())
-    }
-
-    fn take_pending(&mut self, item: &PendingItem) -> Result<(), RestoreError> {
-        let (_, group) =
-            self.group.as_mut().ok_or(RestoreError::Contradiction("a pending entry of no group"))?;
-        let consumer = ConsumerId(item.consumer);
-        if !group.consumers.contains(consumer) {
-            return Err(RestoreError::Contradiction("a pending entry of no consumer"));
-        }
-        let record = PendingRecord {
-            consumer,
-            delivery_time: item.delivery_time,
-            delivery_count: item.delivery_count,
-        };
-        if group.pending.insert(item.id, record).is_some() {
-            return Err(RestoreError::Contradiction("an entry pending twice"));
-        }
-        group.consumers.get_mut(consumer).pending.insert(item.id, ());
-        Ok(())
     }
 
     fn take_session(&mut self, head: &SessionHead) -> Result<(), RestoreError> {
@@ -250,24 +180,11 @@ impl SnapshotRestore {
     }
 
     fn close_stream(&mut self) -> Result<(), RestoreError> {
-        self.close_group()?;
-        let Some((key, stream)) = self.stream.take() else { return Ok(()) };
-        let first = stream.entries.first().map_or(EntryId::MIN, |entry| entry.id);
-        if first != stream.first_id {
-            return Err(RestoreError::Contradiction("a stream's first id"));
-        }
-        if !self.keyspace.restore(key, stream) {
-            return Err(RestoreError::Contradiction("a key twice"));
-        }
-        Ok(())
-    }
-
-    fn close_group(&mut self) -> Result<(), RestoreError> {
-        let Some((name, group)) = self.group.take() else { return Ok(()) };
-        let (_, stream) = self.stream.as_mut().ok_or(RestoreError::Contradiction("a group of no stream"))?;
-        match stream.groups.insert(name, Arc::new(group)) {
-            None => Ok(()),
-            Some(_) => Err(RestoreError::Contradiction("a group twice")),
+        let Some((key, stream)) = self.stream.close()? else { return Ok(()) };
+        if self.keyspace.restore(key, stream) {
+            Ok(())
+        } else {
+            Err(RestoreError::Contradiction("a key twice"))
         }
     }
 
@@ -282,7 +199,7 @@ impl SnapshotRestore {
 }
 
 /// Where the first record of `bytes` begins and ends, if it is all there.
-fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(super) fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut rest = bytes;
     let length = usize::try_from(take_varint(&mut rest)?).ok()?;
     let start = bytes.len() - rest.len();

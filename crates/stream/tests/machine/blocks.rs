@@ -137,7 +137,11 @@ impl Random {
 #[test]
 fn blocks_end_where_redis_nodes_end() {
     for (bytes, entries, told) in RECORDED {
-        let mut machine = Machine::new(Settings { block_entries_max: entries, block_bytes_max: bytes });
+        let mut machine = Machine::new(Settings {
+            block_entries_max: entries,
+            block_bytes_max: bytes,
+            ..Settings::default()
+        });
         let mut random = Random(u64::from(bytes + entries) + 1);
         let mut ms = 1;
         let mut told = told.iter();
@@ -162,6 +166,7 @@ fn blocks_end_where_redis_nodes_end() {
             let trim = Trim {
                 keep: TrimKeep::MaxLength(random.below(400) + 20),
                 precision: TrimPrecision::Blocks { limit: Some(0) },
+                references: References::Keep,
             };
             let applied = apply(&mut machine, 1, &[Command::XTrim(XTrim { key: key("s"), trim })]);
             let Outcome::StreamInfo(info) = machine.query(at(1), &Query::XInfoStream(key("s"))) else {

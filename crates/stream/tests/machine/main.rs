@@ -54,6 +54,8 @@ fn xreadgroup(name: &'static str, count: u64) -> Command {
         group: group("g"),
         consumer: ConsumerName::new(Bytes::from_static(b"c")),
         count: Some(count),
+        budget: ReadBudget::UNLIMITED,
+        claim_min_idle_ms: None,
         acknowledgement: Acknowledgement::Explicit,
         streams: vec![(key(name), GroupReadFrom::New)],
     })

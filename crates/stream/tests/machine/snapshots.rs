@@ -4,7 +4,8 @@ use rivermark_stream::{Query, RestoreError, SnapshotRestore};
 use rivermark_types::limits::SNAPSHOT_CHUNK_BYTES_MAX;
 
 fn busy() -> Machine {
-    let mut machine = Machine::new(Settings { block_entries_max: 3, block_bytes_max: 0 });
+    let mut machine =
+        Machine::new(Settings { block_entries_max: 3, block_bytes_max: 0, ..Settings::default() });
     let commands: Vec<Command> = (0..10).map(|_| xadd("s")).collect();
     apply_parts(&mut machine, 10, vec![part(7, 1, 0, &commands)]);
     let more = [

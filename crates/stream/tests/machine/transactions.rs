@@ -61,7 +61,11 @@ fn every_kind_of_change_changes_the_version() {
         Command::XDel(XDel { key: key("s"), ids: vec![id(1)] }),
         Command::XTrim(XTrim {
             key: key("s"),
-            trim: Trim { keep: TrimKeep::MaxLength(0), precision: TrimPrecision::Exact },
+            trim: Trim {
+                keep: TrimKeep::MaxLength(0),
+                precision: TrimPrecision::Exact,
+                references: References::Keep,
+            },
         }),
         expire_in("s", 1000),
         Command::Persist(key("s")),

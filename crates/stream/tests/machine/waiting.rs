@@ -18,7 +18,8 @@ fn in_group(machine: &Machine, now: u64) -> Readiness {
 
 #[test]
 fn entries_above_the_id_end_the_wait() {
-    let mut machine = Machine::new(Settings { block_entries_max: 2, block_bytes_max: 0 });
+    let mut machine =
+        Machine::new(Settings { block_entries_max: 2, block_bytes_max: 0, ..Settings::default() });
     assert_eq!(entries(&machine, 0), WAIT);
     for stamp in 1..=5 {
         apply(&mut machine, stamp, &[xadd("s")]);
@@ -68,7 +69,11 @@ fn xread_resolves_where_to_wait() {
         apply(&mut machine, stamp, &[xadd("s")]);
     }
     let read = |name, from| {
-        let query = Query::XRead(XRead { count: Some(2), streams: vec![(key(name), from)] });
+        let query = Query::XRead(XRead {
+            count: Some(2),
+            budget: ReadBudget::UNLIMITED,
+            streams: vec![(key(name), from)],
+        });
         match machine.query(at(3), &query) {
             Outcome::Streams(mut read) => {
                 let entries = read.streams.pop().map(|stream| stream.entries);

@@ -70,13 +70,62 @@ fn fields() -> impl Strategy<Value = Fields> {
         .prop_map(|pairs| Fields::from_pairs(pairs.iter().map(|(name, value)| (*name, &value[..]))))
 }
 
+fn references() -> impl Strategy<Value = References> {
+    prop_oneof![2 => Just(References::Keep), 1 => Just(References::Drop), 1 => Just(References::Acknowledged)]
+}
+
+fn pair() -> impl Strategy<Value = IdempotentId> {
+    let name = || prop_oneof![2 => Just("p"), 1 => Just("q")];
+    let id = prop_oneof![Just("1"), Just("2"), Just("3"), Just("4"), Just("5")];
+    (name(), id).prop_map(|(producer, id)| IdempotentId { producer: producer.into(), id: id.into() })
+}
+
+fn budget() -> impl Strategy<Value = ReadBudget> {
+    let first = prop_oneof![4 => Just(FirstEntry::Always), 1 => Just(FirstEntry::IfItFits)];
+    let bounded = (option::of(0u64..5), option::of(1u64..250), first)
+        .prop_map(|(entries, bytes, first)| ReadBudget { entries, bytes, first });
+    prop_oneof![2 => Just(ReadBudget::UNLIMITED), 1 => bounded]
+}
+
+fn newer() -> impl Strategy<Value = Command> {
+    let ids = || vec(id(), 1..6);
+    let mode = prop_oneof![Just(NackMode::Silent), Just(NackMode::Fail), Just(NackMode::Fatal)];
+    let force = prop_oneof![Just(Force::No), Just(Force::Yes)];
+    let xnack = (group_ref(), mode, ids(), option::weighted(0.3, 0u64..9), force).prop_map(
+        |(target, mode, ids, retry_count, force)| {
+            Command::XNack(XNack { target, mode, ids, retry_count, force })
+        },
+    );
+    let occupied = || prop_oneof![Just(Occupied::Replace), Just(Occupied::Keep)];
+    prop_oneof![
+        8 => (key(), references(), ids())
+            .prop_map(|(key, references, ids)| Command::XDelEx(XDelEx { key, references, ids })),
+        8 => (group_ref(), references(), ids())
+            .prop_map(|(target, references, ids)| Command::XAckDel(XAckDel { target, references, ids })),
+        10 => xnack,
+        1 => (key(), option::of(1u32..3), option::of(1u32..5))
+            .prop_map(|(key, duration_s, pairs_max)| Command::XCfgSet(XCfgSet { key, duration_s, pairs_max })),
+        3 => (key(), pair(), id())
+            .prop_map(|(key, pair, entry)| Command::XIdmpRecord(XIdmpRecord { key, pair, entry })),
+        2 => (spare_key(), spare_key(), occupied())
+            .prop_map(|(from, to, occupied)| Command::Rename(Rename { from, to, occupied })),
+        2 => (key(), spare_key(), occupied())
+            .prop_filter("COPY to itself is refused before", |(from, to, _)| from != to)
+            .prop_map(|(from, to, occupied)| Command::Copy(CopyKey { from, to, occupied })),
+    ]
+}
+
 fn trim() -> impl Strategy<Value = Trim> {
     let keep = prop_oneof![(0u64..20).prop_map(TrimKeep::MaxLength), id().prop_map(TrimKeep::MinId)];
     let precision = prop_oneof![
         Just(TrimPrecision::Exact),
         option::of(0u64..9).prop_map(|limit| TrimPrecision::Blocks { limit }),
     ];
-    (keep, precision).prop_map(|(keep, precision)| Trim { keep, precision })
+    (keep, precision, references()).prop_map(|(keep, precision, references)| Trim {
+        keep,
+        precision,
+        references,
+    })
 }
 
 fn missing_key() -> impl Strategy<Value = MissingKey> {
@@ -104,6 +153,7 @@ fn xadd() -> impl Strategy<Value = Command> {
         24 => Just(NewEntryId::Auto),
         2 => (90u64..112).prop_map(NewEntryId::AutoSequence),
         1 => new_id().prop_map(NewEntryId::Exact),
+        5 => pair().prop_map(NewEntryId::Idempotent),
     ];
     (key(), missing_key(), option::weighted(0.1, trim()), how, fields()).prop_map(
         |(key, missing_key, trim, id, fields)| Command::XAdd(XAdd { key, missing_key, trim, id, fields }),
@@ -114,9 +164,19 @@ fn xreadgroup() -> impl Strategy<Value = Command> {
     let from = prop_oneof![2 => Just(GroupReadFrom::New), 1 => id().prop_map(GroupReadFrom::Pending)];
     let acknowledgement =
         prop_oneof![4 => Just(Acknowledgement::Explicit), 1 => Just(Acknowledgement::Implicit)];
-    (group(), consumer(), option::of(1u64..6), acknowledgement, vec((key(), from), 1..3)).prop_map(
-        |(group, consumer, count, acknowledgement, streams)| {
-            Command::XReadGroup(XReadGroup { group, consumer, count, acknowledgement, streams })
+    let claim = option::weighted(0.4, 0u64..5);
+    let bounds = (option::of(1u64..6), budget(), claim);
+    (group(), consumer(), bounds, acknowledgement, vec((key(), from), 1..3)).prop_map(
+        |(group, consumer, (count, budget, claim_min_idle_ms), acknowledgement, streams)| {
+            Command::XReadGroup(XReadGroup {
+                group,
+                consumer,
+                count,
+                budget,
+                claim_min_idle_ms,
+                acknowledgement,
+                streams,
+            })
         },
     )
 }
@@ -197,6 +257,7 @@ pub fn command() -> impl Strategy<Value = Command> {
         8 => (key(), vec(id(), 1..6)).prop_map(|(key, ids)| Command::XDel(XDel { key, ids })),
         1 => xsetid,
         10 => group_command(),
+        16 => newer(),
         24 => xreadgroup(),
         10 => (group_ref(), vec(id(), 1..6)).prop_map(|(target, ids)| Command::XAck(XAck { target, ids })),
         8 => xclaim(),

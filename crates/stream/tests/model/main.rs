@@ -3,22 +3,24 @@
 
 mod commands;
 mod naive;
+mod newer;
+mod reading;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use naive::Naive;
 use proptest::prelude::*;
-use rivermark_stream::command::Settings;
 use rivermark_stream::invariants::check;
-use rivermark_stream::outcome::{ConsumerInfo, GroupInfo, PendingEntry, StreamHead};
+use rivermark_stream::outcome::{ConsumerInfo, Delivery, GroupInfo, PendingEntry, StreamHead};
 use rivermark_stream::query::{DeadlineForm, Direction, PendingRange, TimeToLive, XInfoConsumers, XRange};
 use rivermark_stream::{Batch, Command, Machine, Outcome, PartBuilder, PartOutcome, Query, SnapshotRestore};
-use rivermark_types::{EntryId, SessionId, StreamKey, UnixMillis};
+use rivermark_types::{ConsumerName, EntryId, SessionId, StreamKey, UnixMillis};
 
 const RUN_ENTRIES_MAX: u32 = 5;
 
 fn machine() -> Machine {
-    Machine::new(Settings { block_entries_max: RUN_ENTRIES_MAX, block_bytes_max: 0 })
+    Machine::new(newer::settings(RUN_ENTRIES_MAX))
 }
 
 fn batch_of(stamp: u64, commands: &[Command]) -> Batch {
@@ -72,6 +74,7 @@ fn same_stream(machine: &Machine, model: &Naive, key: &StreamKey, now: u64) {
             max_deleted_id: stream.max_deleted_id,
             entries_added: stream.entries_added,
             first_id: stream.first_id(),
+            idempotence: stream.idempotence.told(now),
         }
     );
     let first = live.first().map(|item| (item.id, Some(&item.fields)));
@@ -100,7 +103,8 @@ fn same_groups(machine: &Machine, model: &Naive, key: &StreamKey, now: u64) {
         let (key, name) = (key.clone(), name.clone());
         let told = |(consumer, (seen, active)): (&_, &(u64, Option<u64>))| ConsumerInfo {
             name: Clone::clone(consumer),
-            pending: group.pending.iter().filter(|record| record.consumer == *consumer).count() as u64,
+            pending: group.pending.iter().filter(|record| record.consumer.as_ref() == Some(consumer)).count()
+                as u64,
             idle_ms: now - seen,
             inactive_ms: active.map(|active| now - active),
         };
@@ -108,11 +112,12 @@ fn same_groups(machine: &Machine, model: &Naive, key: &StreamKey, now: u64) {
         let expected = group.consumers.iter().map(told).collect();
         assert_eq!(ask(Query::XInfoConsumers(query)), Outcome::Consumers(expected));
         for consumer in std::iter::once(None).chain(group.consumers.keys().map(Some)) {
-            let wanted = |record: &&naive::Pending| consumer.is_none_or(|name| record.consumer == *name);
+            let wanted =
+                |record: &&naive::Pending| consumer.is_none_or(|name| record.consumer.as_ref() == Some(name));
             let told = |record: &naive::Pending| PendingEntry {
                 id: record.id,
-                consumer: record.consumer.clone(),
-                idle_ms: now - record.time,
+                consumer: record.consumer.clone().unwrap_or(ConsumerName::new(Bytes::new())),
+                idle_ms: record.consumer.as_ref().map(|_| now - record.time),
                 delivery_count: record.count,
             };
             let query = PendingRange {
@@ -134,6 +139,8 @@ fn same_groups(machine: &Machine, model: &Naive, key: &StreamKey, now: u64) {
 static DELIVERED: AtomicU64 = AtomicU64::new(0);
 static CLAIMED: AtomicU64 = AtomicU64::new(0);
 static DELETED_CLAIMS: AtomicU64 = AtomicU64::new(0);
+static REDELIVERED: AtomicU64 = AtomicU64::new(0);
+static KEPT: AtomicU64 = AtomicU64::new(0);
 
 fn count(outcome: &Outcome) {
     let add = |counter: &AtomicU64, count: usize| counter.fetch_add(count as u64, Ordering::Relaxed);
@@ -141,6 +148,14 @@ fn count(outcome: &Outcome) {
         Outcome::Streams(read) => {
             let entries = read.streams.iter().map(|stream| stream.entries.len()).sum();
             add(&DELIVERED, entries);
+        }
+        Outcome::StreamsClaimed(claims) => {
+            let again = |one: &Delivery| one.delivery_count > 0 || one.idle_ms > 0;
+            let all = claims.iter().flat_map(|claims| &claims.deliveries);
+            add(&REDELIVERED, all.filter(|one| again(one)).count());
+        }
+        Outcome::Integers(values) => {
+            add(&KEPT, values.iter().filter(|value| **value == 2).count());
         }
         Outcome::EntryIds(ids) => {
             add(&CLAIMED, ids.len());
@@ -156,7 +171,7 @@ fn count(outcome: &Outcome) {
 }
 
 fn run(batches: &[(u64, Vec<Command>)], snapshot_every: usize, cut: usize) {
-    let mut model = Naive { keys: Default::default(), run_entries_max: RUN_ENTRIES_MAX as usize };
+    let mut model = Naive { keys: Default::default(), run_entries_max: RUN_ENTRIES_MAX as usize, turns: 0 };
     let mut machine = machine();
     let mut log = Vec::new();
     let mut now = 100;
@@ -187,7 +202,7 @@ fn run(batches: &[(u64, Vec<Command>)], snapshot_every: usize, cut: usize) {
 #[test]
 fn the_machine_does_what_the_model_does() {
     let batch = (
-        prop_oneof![2 => Just(0u64), 1 => Just(1u64), 1 => Just(2u64)],
+        prop_oneof![8 => Just(0u64), 4 => Just(1u64), 4 => Just(2u64), 1 => Just(600u64)],
         prop::collection::vec(commands::command(), 1..5),
     );
     let batches = prop::collection::vec(batch, 1..60);
@@ -198,9 +213,13 @@ fn the_machine_does_what_the_model_does() {
         }
         run(&batches, every, cut);
     });
-    for (what, counter) in
-        [("delivered", &DELIVERED), ("claimed", &CLAIMED), ("found deleted", &DELETED_CLAIMS)]
-    {
+    for (what, counter) in [
+        ("delivered", &DELIVERED),
+        ("claimed", &CLAIMED),
+        ("found deleted", &DELETED_CLAIMS),
+        ("claimed by a read", &REDELIVERED),
+        ("kept for a group", &KEPT),
+    ] {
         let times = counter.load(Ordering::Relaxed);
         println!("{times} entries {what}");
         assert!(times > 20, "only {times} entries {what} in all cases");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rivermark_stream::command::*;
 use rivermark_stream::fields::EntriesBuilder;
-use rivermark_stream::outcome::{AutoClaimed, Claimed, StreamEntries, StreamsRead};
+use rivermark_stream::outcome::{AutoClaimed, Claimed};
 use rivermark_stream::{Command, Entries, Fields, Outcome, Rejection};
 use rivermark_types::{ConsumerName, EntryId, GroupName, StreamKey};
 
@@ -15,15 +15,18 @@ use rivermark_types::{ConsumerName, EntryId, GroupName, StreamKey};
 pub struct Item {
     pub id: EntryId,
     pub fields: Fields,
-    deleted: bool,
+    pub(super) deleted: bool,
 }
 
 #[derive(Clone, Debug)]
 pub struct Pending {
     pub id: EntryId,
-    pub consumer: ConsumerName,
+    /// `None` if it was given back.
+    pub consumer: Option<ConsumerName>,
     pub time: u64,
     pub count: u64,
+    /// When it was given back, counted.
+    pub turn: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -38,18 +41,32 @@ pub struct Group {
 
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
-    runs: Vec<Vec<Item>>,
+    pub(super) runs: Vec<Vec<Item>>,
     pub last_id: EntryId,
     pub max_deleted_id: EntryId,
     pub entries_added: u64,
     pub groups: BTreeMap<GroupName, Group>,
     pub deadline: Option<u64>,
+    pub idempotence: Idempotence,
+}
+
+/// What is known of idempotent ids.
+#[derive(Clone, Debug, Default)]
+pub struct Idempotence {
+    pub duration_s: Option<u32>,
+    pub pairs_max: Option<u32>,
+    pub added: u64,
+    pub duplicates: u64,
+    /// In the order in which they came.
+    pub pairs: Vec<(IdempotentId, EntryId)>,
 }
 
 pub struct Naive {
     pub keys: BTreeMap<StreamKey, Stream>,
     /// Entries of a run; bytes have no bound here.
     pub run_entries_max: usize,
+    /// How often an entry was given back.
+    pub turns: u64,
 }
 
 impl Stream {
@@ -65,15 +82,15 @@ impl Stream {
         self.live().first().map_or(EntryId::MIN, |item| item.id)
     }
 
-    fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> u64 {
         self.live().len() as u64
     }
 
-    fn exists(&self, id: EntryId) -> bool {
+    pub(super) fn exists(&self, id: EntryId) -> bool {
         self.live().iter().any(|item| item.id == id)
     }
 
-    fn delete(&mut self, id: EntryId) -> bool {
+    pub(super) fn delete(&mut self, id: EntryId) -> bool {
         for item in self.runs.iter_mut().flatten() {
             if item.id == id && !item.deleted {
                 item.deleted = true;
@@ -86,6 +103,10 @@ impl Stream {
 
     fn trim(&mut self, trim: &Trim, run_entries_max: usize) -> u64 {
         let before = self.length();
+        if trim.references != References::Keep {
+            self.trim_entries(trim, run_entries_max);
+            return before - self.length();
+        }
         let goes = |item: &Item, length: u64| match trim.keep {
             TrimKeep::MaxLength(max) => length > max,
             TrimKeep::MinId(min) => item.id < min,
@@ -122,7 +143,7 @@ impl Stream {
     }
 
     /// Section 3.1 of the reference: entries ever added up to an id.
-    fn distance(&self, id: EntryId) -> Option<u64> {
+    pub(super) fn distance(&self, id: EntryId) -> Option<u64> {
         let (added, length) = (self.entries_added, self.length());
         if added == 0 {
             Some(0)
@@ -145,7 +166,7 @@ impl Stream {
         }
     }
 
-    fn tombstones_after(&self, id: EntryId) -> bool {
+    pub(super) fn tombstones_after(&self, id: EntryId) -> bool {
         self.length() > 0 && self.max_deleted_id != EntryId::MIN && id <= self.max_deleted_id
     }
 
@@ -166,21 +187,21 @@ impl Stream {
 }
 
 impl Group {
-    fn find(&self, id: EntryId) -> Option<usize> {
+    pub(super) fn find(&self, id: EntryId) -> Option<usize> {
         self.pending.iter().position(|record| record.id == id)
     }
 
-    fn set(&mut self, record: Pending) {
+    pub(super) fn set(&mut self, record: Pending) {
         self.pending.retain(|one| one.id != record.id);
         self.pending.push(record);
         self.pending.sort_by_key(|record| record.id);
     }
 
-    fn see(&mut self, consumer: &ConsumerName, now: u64) {
+    pub(super) fn see(&mut self, consumer: &ConsumerName, now: u64) {
         self.consumers.entry(consumer.clone()).or_insert((now, None)).0 = now;
     }
 
-    fn active(&mut self, consumer: &ConsumerName, now: u64) {
+    pub(super) fn active(&mut self, consumer: &ConsumerName, now: u64) {
         self.consumers.get_mut(consumer).expect("seen before").1 = Some(now);
     }
 }
@@ -199,7 +220,7 @@ pub fn pack<'a>(items: impl IntoIterator<Item = (EntryId, Option<&'a Fields>)>) 
     out.finish()
 }
 
-fn rejected(rejection: Rejection) -> Outcome {
+pub(super) fn rejected(rejection: Rejection) -> Outcome {
     Outcome::Rejected(rejection)
 }
 
@@ -249,11 +270,14 @@ impl Naive {
                 self.keys.clear();
                 Outcome::Done
             }
-            Command::Configure(_) | Command::Transaction(_) => unreachable!("not generated"),
+            Command::Configure(_) | Command::Transaction(_) | Command::Restore(_) => {
+                unreachable!("not generated")
+            }
+            newer => self.newer(newer, now),
         }
     }
 
-    fn group(&mut self, key: &StreamKey, group: &GroupName) -> Option<&mut Group> {
+    pub(super) fn group(&mut self, key: &StreamKey, group: &GroupName) -> Option<&mut Group> {
         self.keys.get_mut(key)?.groups.get_mut(group)
     }
 
@@ -264,12 +288,17 @@ impl Naive {
         let max = self.run_entries_max;
         let stream = self.keys.entry(command.key.clone()).or_default();
         let last = stream.last_id;
+        if let NewEntryId::Idempotent(pair) = &command.id
+            && let Some(id) = stream.idempotence.added_before(pair, now)
+        {
+            return Outcome::EntryId(id);
+        }
         if last == EntryId::MAX {
             return rejected(Rejection::IdsExhausted);
         }
         let id = match command.id {
-            NewEntryId::Auto if now > last.ms => Some(EntryId::new(now, 0)),
-            NewEntryId::Auto => last.successor(),
+            NewEntryId::Auto | NewEntryId::Idempotent(_) if now > last.ms => Some(EntryId::new(now, 0)),
+            NewEntryId::Auto | NewEntryId::Idempotent(_) => last.successor(),
             NewEntryId::AutoSequence(ms) if ms == last.ms => {
                 last.seq.checked_add(1).map(|seq| EntryId::new(ms, seq))
             }
@@ -284,6 +313,10 @@ impl Naive {
         }
         stream.last_id = id;
         stream.entries_added += 1;
+        if let NewEntryId::Idempotent(pair) = &command.id {
+            stream.idempotence.insert(pair, id);
+            stream.idempotence.added += 1;
+        }
         if let Some(trim) = &command.trim {
             stream.trim(trim, max);
         }
@@ -380,42 +413,12 @@ impl Naive {
                 let Some(group) = stream.groups.get_mut(name) else { return missing() };
                 let before = group.pending.len();
                 if group.consumers.remove(&target.consumer).is_some() {
-                    group.pending.retain(|record| record.consumer != target.consumer);
+                    group.pending.retain(|record| record.consumer.as_ref() != Some(&target.consumer));
                 }
                 Outcome::Integer((before - group.pending.len()) as i64)
             }
             _ => unreachable!("only XGROUP comes here"),
         }
-    }
-
-    fn xreadgroup(&mut self, command: &XReadGroup, now: u64) -> Outcome {
-        for (key, _) in &command.streams {
-            if self.group(key, &command.group).is_none() {
-                return rejected(Rejection::NoKeyOrGroupToRead(key.clone(), command.group.clone()));
-            }
-        }
-        let count = command.count.map_or(usize::MAX, |count| count as usize);
-        let mut streams = Vec::new();
-        for (index, (key, from)) in command.streams.iter().enumerate() {
-            let stream = self.keys.get_mut(key).expect("checked");
-            let mut group = stream.groups.remove(&command.group).expect("checked");
-            group.see(&command.consumer, now);
-            let entries = match from {
-                GroupReadFrom::New => {
-                    let last = group.last_id;
-                    let items: Vec<Item> =
-                        stream.live().into_iter().filter(|i| i.id > last).take(count).cloned().collect();
-                    deliver(stream, &mut group, command, &items, now);
-                    pack(items.iter().map(|item| (item.id, Some(&item.fields))))
-                }
-                GroupReadFrom::Pending(after) => history(stream, &mut group, command, *after, count, now),
-            };
-            stream.groups.insert(command.group.clone(), group);
-            if !entries.is_empty() || *from != GroupReadFrom::New {
-                streams.push(StreamEntries { index: index as u32, key: key.clone(), entries });
-            }
-        }
-        Outcome::Streams(StreamsRead { streams, resolved: vec![] })
     }
 
     fn claimable(&mut self, target: &ConsumerRef) -> Result<(Stream, Group), Outcome> {
@@ -452,14 +455,16 @@ impl Naive {
                 continue;
             }
             let count = match found {
-                Some(record) if now - record.time < command.min_idle_ms => continue,
+                Some(record) if record.consumer.is_some() && now - record.time < command.min_idle_ms => {
+                    continue;
+                }
                 Some(record) => record.count,
                 None if command.force == Force::Yes => 1,
                 None => continue,
             };
-            let counted = count + u64::from(command.reply == ClaimReply::Entries);
+            let counted = counted(count, command.reply);
             let count = command.retry_count.unwrap_or(counted);
-            group.set(Pending { id: *id, consumer: target.consumer.clone(), time, count });
+            group.set(Pending { id: *id, consumer: Some(target.consumer.clone()), time, count, turn: 0 });
             group.active(&target.consumer, now);
             claimed.push(*id);
         }
@@ -489,9 +494,10 @@ impl Naive {
             if !stream.exists(record.id) {
                 group.pending.retain(|one| one.id != record.id);
                 deleted.push(record.id);
-            } else if now - record.time >= command.min_idle_ms {
-                let count = record.count + u64::from(command.reply == ClaimReply::Entries);
-                group.set(Pending { id: record.id, consumer: target.consumer.clone(), time: now, count });
+            } else if record.consumer.is_none() || now - record.time >= command.min_idle_ms {
+                let count = counted(record.count, command.reply);
+                let consumer = Some(target.consumer.clone());
+                group.set(Pending { id: record.id, consumer, time: now, count, turn: 0 });
                 group.active(&target.consumer, now);
                 claimed.push(record.id);
             }
@@ -530,41 +536,8 @@ impl Naive {
     }
 }
 
-fn deliver(stream: &Stream, group: &mut Group, command: &XReadGroup, items: &[Item], now: u64) {
-    for item in items {
-        let certain = group.last_id >= stream.first_id() && !stream.tombstones_after(group.last_id);
-        match group.entries_read {
-            Some(read) if certain => group.entries_read = Some(read + 1),
-            _ if stream.entries_added > 0 => group.entries_read = stream.distance(item.id),
-            _ => {}
-        }
-        group.last_id = item.id;
-        if command.acknowledgement == Acknowledgement::Explicit {
-            group.set(Pending { id: item.id, consumer: command.consumer.clone(), time: now, count: 1 });
-            group.active(&command.consumer, now);
-        }
-    }
-}
-
-fn history(
-    stream: &Stream,
-    group: &mut Group,
-    command: &XReadGroup,
-    after: EntryId,
-    count: usize,
-    now: u64,
-) -> Entries {
-    let own = |record: &&mut Pending| record.consumer == command.consumer && record.id > after;
-    let mut shown = Vec::new();
-    for record in group.pending.iter_mut().filter(own).take(count) {
-        let item = stream.live().into_iter().find(|item| item.id == record.id).cloned();
-        if item.is_some() {
-            record.time = now;
-            record.count += 1;
-        }
-        shown.push((record.id, item));
-    }
-    pack(shown.iter().map(|(id, item)| (*id, item.as_ref().map(|item| &item.fields))))
+fn counted(count: u64, reply: ClaimReply) -> u64 {
+    (count + u64::from(reply == ClaimReply::Entries)).min(i64::MAX as u64)
 }
 
 fn entries_of(stream: &Stream, ids: &[EntryId]) -> Entries {

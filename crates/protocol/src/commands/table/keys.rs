@@ -1,12 +1,13 @@
 //! Commands about keys of any type.
 
 use super::super::spec::{AclCategories, CommandFlags, CommandGroup, CommandSpec, Parse};
-use super::super::{expire, keys, scan, ttl};
+use super::super::{expire, keys, rename, scan, ttl};
 
 const WRITE: CommandFlags = CommandFlags::WRITE;
 const FAST_WRITE: CommandFlags = CommandFlags::WRITE.with(CommandFlags::FAST);
 const READONLY: CommandFlags = CommandFlags::READONLY;
 const FAST_READ: CommandFlags = CommandFlags::READONLY.with(CommandFlags::FAST);
+const DENYOOM: CommandFlags = CommandFlags::DENYOOM;
 const NONDETERMINISTIC: &[&str] = &["nondeterministic_output"];
 const SUM_OF_SHARDS: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 
@@ -22,10 +23,20 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     server("dbsize", 1, FAST_READ, keys::size)
         .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
         .doc("1.0.0", "O(1)", "Returns how many keys the database has."),
+    row("copy", -3, WRITE.with(DENYOOM), rename::copy).keys(1, 2, &["RO", "access"]).doc(
+        "6.2.0",
+        "O(N) for N groups and blocks of entries",
+        "Copies a stream and its groups to another key of the same shard.",
+    ),
     row("del", -2, WRITE, keys::delete).keys(1, -1, &["RM", "delete"]).tips(SUM_OF_SHARDS).doc(
         "1.0.0",
         "O(N) for N keys",
         "Deletes keys; returns how many there were.",
+    ),
+    row("dump", 2, READONLY, rename::dump).keys(1, 1, &["RO", "access"]).tips(NONDETERMINISTIC).doc(
+        "2.6.0",
+        "O(N) for N entries",
+        "Returns a stream as bytes that RESTORE takes.",
     ),
     row("exists", -2, FAST_READ, keys::exists).keys(1, -1, &["RO"]).tips(SUM_OF_SHARDS).doc(
         "1.0.0",
@@ -59,6 +70,9 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         .also(AclCategories::DANGEROUS)
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
         .doc("1.0.0", "O(N) for N keys of the database", "Returns the keys that match a pattern."),
+    CommandSpec::new("memory", -2, CommandGroup::Server, super::super::container)
+        .doc("4.0.0", "Depends on the subcommand", "Describes the memory that keys take.")
+        .subcommands(MEMORY),
     CommandSpec::new("object", -2, CommandGroup::Generic, super::super::container)
         .doc("2.2.3", "Depends on the subcommand", "Describes how keys are kept.")
         .subcommands(OBJECT),
@@ -90,6 +104,20 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     row("randomkey", 1, READONLY, keys::random)
         .tips(&["request_policy:all_shards", "nondeterministic_output"])
         .doc("1.0.0", "O(1)", "Returns some key of the database."),
+    row("rename", 3, WRITE, rename::rename).keys(1, 2, &["RW", "access", "delete"]).doc(
+        "1.0.0",
+        "O(1)",
+        "Renames a key, in the place of any other of the new name on the same shard.",
+    ),
+    row("renamenx", 3, FAST_WRITE, rename::rename_if_free).keys(1, 2, &["RW", "access", "delete"]).doc(
+        "1.0.0",
+        "O(1)",
+        "Renames a key if the new name is not in use.",
+    ),
+    row("restore", -4, WRITE.with(DENYOOM), rename::restore)
+        .also(AclCategories::DANGEROUS)
+        .keys(1, 1, &["OW", "update"])
+        .doc("2.6.0", "O(N) for N entries", "Makes a key of what DUMP returned."),
     row("scan", -2, READONLY, scan::parse).tips(&["nondeterministic_output", "request_policy:special"]).doc(
         "2.8.0",
         "O(1) for a call, O(N) for all N keys",
@@ -117,15 +145,39 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     ),
 ];
 
+const MEMORY: &[CommandSpec] = &[
+    CommandSpec::new("memory|help", 2, CommandGroup::Server, keys::memory_help)
+        .flags(CommandFlags::LOADING.with(CommandFlags::STALE))
+        .doc("4.0.0", "O(1)", "Lists the subcommands."),
+    CommandSpec::new("memory|usage", -3, CommandGroup::Server, keys::memory_usage)
+        .flags(READONLY)
+        .keys(2, 2, &["RO"])
+        .doc("4.0.0", "O(N) for N blocks of entries", "Returns about how many bytes a key takes."),
+];
+
 const OBJECT: &[CommandSpec] = &[
     row("object|encoding", 3, READONLY, keys::encoding).keys(2, 2, &["RO"]).tips(NONDETERMINISTIC).doc(
         "2.2.3",
         "O(1)",
         "Returns how a key's value is represented.",
     ),
+    row("object|freq", 3, READONLY, keys::access_frequency).keys(2, 2, &["RO"]).tips(NONDETERMINISTIC).doc(
+        "4.0.0",
+        "O(1)",
+        "Refused: how often keys are used is not tracked.",
+    ),
     row("object|help", 2, CommandFlags::LOADING.with(CommandFlags::STALE), keys::object_help).doc(
         "6.2.0",
         "O(1)",
         "Lists the subcommands.",
     ),
+    row("object|idletime", 3, READONLY, keys::idle_time).keys(2, 2, &["RO"]).tips(NONDETERMINISTIC).doc(
+        "2.2.3",
+        "O(1)",
+        "Refused: when keys were last used is not tracked.",
+    ),
+    row("object|refcount", 3, READONLY, keys::reference_count)
+        .keys(2, 2, &["RO"])
+        .tips(NONDETERMINISTIC)
+        .doc("2.2.3", "O(1)", "Returns 1 for a key that exists."),
 ];

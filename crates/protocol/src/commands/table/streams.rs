@@ -2,8 +2,8 @@
 
 use super::super::spec::{AclCategories, CommandFlags, CommandGroup, CommandSpec, Parse};
 use super::super::{
-    xack, xadd, xautoclaim, xclaim, xdel, xgroup, xinfo, xlen, xpending, xrange, xread, xreadgroup, xsetid,
-    xtrim,
+    xack, xackdel, xadd, xautoclaim, xcfgset, xclaim, xdel, xdelex, xgroup, xinfo, xlen, xnack, xpending,
+    xrange, xread, xreadgroup, xsetid, xtrim,
 };
 
 const WRITE: CommandFlags = CommandFlags::WRITE;
@@ -24,6 +24,11 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         "O(1) for each id",
         "Acknowledges entries of a group, so that they are no longer pending.",
     ),
+    row("xackdel", -6, WRITE.with(FAST), xackdel::parse).keys(1, 1, &["RW", "delete"]).doc(
+        "8.2.0",
+        "O(log N) for each id, N being the length of the stream",
+        "Acknowledges entries of a group and deletes them, with or despite what other groups have pending.",
+    ),
     row("xadd", -5, WRITE.with(DENYOOM).with(FAST), xadd::parse)
         .keys(1, 1, &["RW", "update"])
         .tips(NONDETERMINISTIC)
@@ -40,6 +45,11 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
             "O(1) for a constant COUNT",
             "Looks through the pending entries of a group and claims those idle long enough.",
         ),
+    row("xcfgset", -2, WRITE.with(FAST), xcfgset::parse).keys(1, 1, &["RW", "update"]).doc(
+        "8.6.0",
+        "O(1)",
+        "Sets for how long, and how many, idempotent ids a stream remembers.",
+    ),
     row("xclaim", -6, WRITE.with(FAST), xclaim::parse)
         .keys(1, 1, &["RW", "update"])
         .tips(NONDETERMINISTIC)
@@ -53,9 +63,19 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         "O(log N) for each id, N being the length of the stream",
         "Deletes entries; returns how many there were.",
     ),
+    row("xdelex", -5, WRITE.with(FAST), xdelex::parse).keys(1, 1, &["RW", "delete"]).doc(
+        "8.2.0",
+        "O(log N) for each id, N being the length of the stream",
+        "Deletes entries, with or despite what groups have pending; tells what became of each.",
+    ),
     CommandSpec::new("xgroup", -2, CommandGroup::Stream, super::super::container)
         .doc("5.0.0", "Depends on the subcommand", "Manages the groups of a stream.")
         .subcommands(XGROUP),
+    row("xidmprecord", 5, WRITE.with(FAST), xcfgset::record).keys(1, 1, &["RW", "update"]).doc(
+        "8.6.2",
+        "O(log N) for N idempotent ids of the producer",
+        "Lets an idempotent id stand for an entry that exists.",
+    ),
     CommandSpec::new("xinfo", -2, CommandGroup::Stream, super::super::container)
         .doc("5.0.0", "Depends on the subcommand", "Describes streams, groups and consumers.")
         .subcommands(XINFO),
@@ -63,6 +83,11 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         "5.0.0",
         "O(1)",
         "Returns how many entries a stream has.",
+    ),
+    row("xnack", -7, WRITE.with(FAST), xnack::parse).keys(1, 1, &["RW", "update"]).doc(
+        "8.8.0",
+        "O(log N) for each id, N being the pending entries of the group",
+        "Gives pending entries back to the group, so that any consumer may claim them at once.",
     ),
     row("xpending", -3, READONLY, xpending::parse).keys(1, 1, &["RO", "access"]).tips(NONDETERMINISTIC).doc(
         "5.0.0",

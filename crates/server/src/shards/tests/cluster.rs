@@ -9,7 +9,7 @@ use rivermark_cluster::{Node, NodeState};
 use rivermark_fs::OsFileSystem;
 use rivermark_raft::{InitialCluster, NodeOptions, RaftNode, Role, TcpDialer, Timing};
 use rivermark_stream::command::{
-    Acknowledgement, GroupReadFrom, GroupRef, GroupStart, MissingKey, XGroupCreate, XReadGroup,
+    Acknowledgement, GroupReadFrom, GroupRef, GroupStart, MissingKey, ReadBudget, XGroupCreate, XReadGroup,
 };
 use rivermark_stream::query::{Direction, XRange};
 use rivermark_stream::{Command, Outcome, Query};
@@ -210,6 +210,8 @@ fn read_group(consumer: u64) -> Command {
         group: group(),
         consumer: ConsumerName::new(Bytes::from(consumer.to_string())),
         count: Some(1),
+        budget: ReadBudget::UNLIMITED,
+        claim_min_idle_ms: None,
         acknowledgement: Acknowledgement::Explicit,
         streams: vec![(key("s"), GroupReadFrom::New)],
     })

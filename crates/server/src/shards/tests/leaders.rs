@@ -61,6 +61,7 @@ impl Cluster {
             machine: Machine::new(Settings {
                 block_entries_max: BLOCK_ENTRIES_DEFAULT,
                 block_bytes_max: BLOCK_BYTES_DEFAULT,
+                ..Settings::default()
             }),
             stamp: 1,
             script: script.into_iter().collect(),
