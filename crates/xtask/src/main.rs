@@ -3,6 +3,8 @@
 mod bench;
 mod plan;
 mod prerequisites;
+mod servers;
+mod soak;
 mod test;
 mod workspace;
 
@@ -21,11 +23,14 @@ enum Command {
     Test(test::TestArguments),
     /// Rivermark beside redis-server with `appendfsync always`, in one run.
     Bench(bench::BenchArguments),
+    /// Five million small XADDs, trimmed: memory and disk stay bounded.
+    Soak(soak::SoakArguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
     }
 }
