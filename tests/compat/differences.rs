@@ -8,7 +8,7 @@ pub fn reason(command: &[Vec<u8>], redis: &Reply, ours: &Reply) -> Option<&'stat
     if !command[0].eq_ignore_ascii_case(b"EXEC") {
         return of_one(redis, ours);
     }
-    if is_refused_transaction(ours) {
+    if matches!(ours, Reply::Error(text) if is_refused_transaction(text)) {
         return Some("a transaction is one log entry, hence of one shard");
     }
     let (Reply::Array(redis), Reply::Array(ours)) = (redis, ours) else { return None };
@@ -20,19 +20,27 @@ pub fn reason(command: &[Vec<u8>], redis: &Reply, ours: &Reply) -> Option<&'stat
     reasons?.first().copied()
 }
 
-/// Whether a transaction over several shards was refused. What follows it is not comparable.
-pub fn is_refused_transaction(ours: &Reply) -> bool {
-    matches!(ours, Reply::Error(text) if text.starts_with("CROSSSLOT"))
+/// Whether the servers' states differ from this reply on, so that what follows is not comparable.
+pub fn parts_ways(ours: &Reply) -> bool {
+    let Reply::Error(text) = ours else { return false };
+    is_refused_transaction(text) || text.ends_with("smaller than current max_deleted_entry_id")
 }
+
+fn is_refused_transaction(text: &str) -> bool {
+    text.starts_with("CROSSSLOT")
+}
+
+const MAX_DELETED: &str = "8.x refuses an XSETID below the greatest deleted id, and before other checks";
 
 fn of_one(redis: &Reply, ours: &Reply) -> Option<&'static str> {
     let Reply::Error(ours) = ours else { return None };
     match redis {
         Reply::Integer(0) if ours.starts_with("ERR Invalid stream ID") => Some(ARGUMENTS_FIRST),
         Reply::Array(_) if ours == "ERR invalid cursor" => Some("a cursor is a decimal number"),
-        Reply::Error(redis) if redis.starts_with("ERR The ID specified in XSETID is smaller") => ours
-            .starts_with("ERR The ID specified in XSETID is smaller")
-            .then_some("8.x compares with the greatest deleted id first"),
+        Reply::Simple(_) if ours.ends_with("smaller than current max_deleted_entry_id") => Some(MAX_DELETED),
+        Reply::Error(redis) if redis.starts_with("ERR The ID specified in XSETID is smaller") => {
+            ours.starts_with("ERR The ID specified in XSETID is smaller").then_some(MAX_DELETED)
+        }
         Reply::Error(redis) if redis.starts_with("ERR Unbalanced XREAD list") => {
             ours.starts_with("ERR Unbalanced 'xread").then_some("8.0 names the command in the text")
         }

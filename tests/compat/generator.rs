@@ -124,8 +124,9 @@ impl Generator<'_> {
         if self.chance(0.3) {
             let key = self.key();
             commands.push(vec!["WATCH".to_owned(), key]);
+            // Redis's WATCH overlooks XGROUP, XSETID and claims; ours does not.
             if self.chance(0.3) {
-                commands.push(self.command());
+                commands.push(if self.chance(0.7) { self.xadd() } else { self.range() });
             }
         }
         commands.push(self.words("MULTI"));

@@ -95,7 +95,7 @@ impl Pair {
             theirs[*index] != ours[*index]
                 && differences::reason(&sequence.commands[*index], &theirs[*index], &ours[*index]).is_none()
         };
-        let comparable = ours.iter().position(differences::is_refused_transaction).unwrap_or(ours.len());
+        let comparable = ours.iter().position(differences::parts_ways).unwrap_or(ours.len());
         (0..comparable).find(differs).map(|index| (index, theirs[index].clone(), ours[index].clone()))
     }
 
