@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rivermark_tests::{Cluster, Reply};
+use rivermark_tests::{Cluster, Connection, Reply};
 
 #[test]
 fn any_node_answers_for_any_key_within_seconds_of_ready() {
@@ -20,20 +20,45 @@ fn any_node_answers_for_any_key_within_seconds_of_ready() {
 }
 
 #[test]
-fn leaders_are_spread_over_the_nodes() {
-    let cluster = Cluster::start(3, 3);
-    cluster.wait_until("each node leads one shard of three", |cluster| {
-        let status = cluster.status(0);
-        let mut leaders: Vec<u64> = status["shards"]
-            .as_array()
-            .expect("a list of shards")
-            .iter()
-            .filter(|shard| shard["id"].as_u64() != Some(0))
-            .filter_map(|shard| shard["leader"].as_u64())
-            .collect();
-        leaders.sort_unstable();
-        leaders == [1, 2, 3]
-    });
+fn leaders_are_spread_over_the_nodes_and_return_after_a_restart() {
+    let mut cluster = Cluster::start(3, 3);
+    each_node_leads_one(&cluster);
+    cluster.kill(1);
+    cluster
+        .wait_until("the others lead everything", |cluster| leaders(cluster).iter().all(|node| *node != 2));
+    cluster.restart(1);
+    each_node_leads_one(&cluster);
+}
+
+fn each_node_leads_one(cluster: &Cluster) {
+    cluster.wait_until("each node leads one shard of three", |cluster| leaders(cluster) == [1, 2, 3]);
+}
+
+/// Who leads the stream shards, sorted.
+fn leaders(cluster: &Cluster) -> Vec<u64> {
+    let status = cluster.status(0);
+    let shards = status["shards"].as_array().expect("a list of shards");
+    let streams = shards.iter().filter(|shard| shard["id"].as_u64() != Some(0));
+    let mut leaders: Vec<u64> = streams.filter_map(|shard| shard["leader"].as_u64()).collect();
+    leaders.sort_unstable();
+    leaders
+}
+
+#[test]
+fn a_router_without_replicas_serves_like_any_node() {
+    let mut cluster = Cluster::start(3, 3);
+    let port = cluster.start_router();
+    let mut router = Connection::open(port).expect("the router listens");
+    for number in 0..20 {
+        let key = format!("routed:{number}");
+        let reply = router.command(&["XADD", &key, "*", "n", &number.to_string()]).expect("an answer");
+        assert!(reply.text().is_some(), "{reply:?}");
+        assert_eq!(cluster.connect(1).command(&["XLEN", &key]).expect("an answer"), Reply::Integer(1));
+        assert_eq!(router.command(&["XLEN", &key]).expect("an answer"), Reply::Integer(1));
+    }
+    cluster.kill(0);
+    let reply = router.command(&["XADD", "routed:0", "*", "n", "20"]).expect("an answer");
+    assert!(reply.text().is_some(), "{reply:?}");
 }
 
 #[test]

@@ -129,6 +129,39 @@ impl Cluster {
         });
     }
 
+    /// Starts a node without replicas beside the others; its RESP port.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub fn start_router(&mut self) -> u16 {
+        let port = free_base(&[0, 2000, 10_000]);
+        let text = fs::read_to_string(self.data().join("node-1.toml")).expect("dev wrote it");
+        let mut config: toml::Table = text.parse().expect("dev wrote TOML");
+        let address = |port: u16| toml::Value::from(format!("127.0.0.1:{port}"));
+        config.insert("node-id".to_owned(), 100.into());
+        config.insert("role".to_owned(), "router".into());
+        config
+            .insert("data-dir".to_owned(), self.data().join("router").to_string_lossy().into_owned().into());
+        config.insert("port".to_owned(), i64::from(port).into());
+        config.insert("rpc-address".to_owned(), address(port + 10_000));
+        config.insert("http-address".to_owned(), address(port + 2000));
+        let path = self.data().join("router.toml");
+        fs::write(&path, config.to_string()).expect("the folder is ours");
+        let log = fs::File::create(self.data().join("router.log")).expect("a log");
+        let child = Command::new(binary())
+            .args(["server", "--config"])
+            .arg(&path)
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .expect("the binary is built");
+        self.restarted.push(child);
+        self.wait_until("the router answers", |_| {
+            Connection::open(port).and_then(|mut c| c.command(&["PING"])).is_ok_and(|r| !r.is_error())
+        });
+        port
+    }
+
     /// A connection to a node.
     ///
     /// # Panics
