@@ -28,4 +28,6 @@ pub use values::{
 pub(crate) use wire::{Wire as WireValue, wire_struct};
 
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod tests;

@@ -625,23 +625,3 @@ fn deep_nesting_and_false_lengths_are_refused() {
     crate::varint::put_varint(&mut long, u64::MAX);
     assert_eq!(decode_command(&mut Reader::new(&Bytes::from(long))), Err(DecodeError::UnexpectedEnd));
 }
-
-/// Bytes as the first release wrote them. A change here is a change of the format.
-#[test]
-fn the_encoding_of_xadd_is_frozen() {
-    let command = Command::XAdd(XAdd {
-        key: StreamKey::new(DatabaseIndex::new(0).expect("database 0 exists"), Bytes::from_static(b"s")),
-        missing_key: MissingKey::Create,
-        trim: Some(Trim {
-            keep: TrimKeep::MaxLength(1000),
-            precision: TrimPrecision::Blocks { limit: None },
-            references: References::Keep,
-        }),
-        id: NewEntryId::Auto,
-        fields: Fields::from_pairs([(&b"f"[..], &b"v"[..])]),
-    });
-    let mut encoded = Vec::new();
-    encode_command(&command, &mut encoded);
-    let expected = [1, 0, 1, b's', 0, 1, 0, 0xe8, 7, 1, 0, 0, 1, 4, 1, b'f', 1, b'v'];
-    assert_eq!(encoded, expected);
-}

@@ -4,8 +4,7 @@ use rivermark_types::{ConsumerName, DatabaseIndex, EntryId, GroupName};
 use super::*;
 use crate::command::{Acknowledgement, GroupReadFrom, Step, Transaction};
 use crate::fields::{Entries, EntriesBuilder};
-use crate::outcome::StreamEntries;
-use crate::outcome::StreamsRead;
+use crate::outcome::{StreamEntries, StreamsRead};
 use crate::query::ReadFrom;
 
 /// Three shards; the key's name says which: `1x` is shard 1's.
@@ -151,4 +150,98 @@ fn transactions_stay_on_one_shard() {
     check(&[], vec![length(0), length(1)], Err(CrossShard));
     check(&[], vec![length(0), Step::Command(Command::FlushAll)], Err(CrossShard));
     check(&[], vec![], Ok(1));
+}
+
+#[test]
+fn a_key_does_not_move_between_shards() {
+    use crate::command::{CopyKey, Occupied, Rename};
+    let keys = Keys::new(&["1a", "2b", "1c"]);
+    let (a, b, c) = (keys.0[0].clone(), keys.0[1].clone(), keys.0[2].clone());
+    let rename = |to| Command::Rename(Rename { from: a.clone(), to, occupied: Occupied::Replace });
+    let copy = |to| Command::Copy(CopyKey { from: a.clone(), to, occupied: Occupied::Keep });
+    assert_eq!(scatter_command(rename(b.clone()), &SHARDS, keys.shard_of()), Err(CrossShard));
+    assert_eq!(scatter_command(copy(b), &SHARDS, keys.shard_of()), Err(CrossShard));
+    let moved = scatter_command(rename(c.clone()), &SHARDS, keys.shard_of()).unwrap();
+    assert_eq!(moved.parts, [(ShardId::new(1), rename(c))]);
+}
+
+fn several(index: u32, key: &StreamKey, count: u64) -> StreamEntries {
+    let mut builder = EntriesBuilder::default();
+    for ms in 1..=count {
+        builder.begin(EntryId::new(ms, 0), 1);
+        builder.pair(b"f", b"v");
+    }
+    StreamEntries { index, key: key.clone(), entries: builder.finish() }
+}
+
+fn lengths(outcome: &Outcome) -> Vec<(u32, usize)> {
+    let Outcome::Streams(read) = outcome else { panic!("not read: {outcome:?}") };
+    read.streams.iter().map(|stream| (stream.index, stream.entries.len())).collect()
+}
+
+#[test]
+fn reads_over_shards_are_cut_to_the_budget_in_request_order() {
+    let keys = Keys::new(&["1a", "2b", "1c"]);
+    let check = |entries: Option<u64>, bytes: Option<u64>, expected: &[(u32, usize)]| {
+        let budget = ReadBudget { entries, bytes, ..ReadBudget::UNLIMITED };
+        let streams = keys.0.iter().map(|key| (key.clone(), ReadFrom::Last)).collect();
+        let scattered =
+            scatter_query(Query::XRead(XRead { count: None, budget, streams }), &SHARDS, keys.shard_of());
+        let first = vec![several(0, &keys.0[0], 2), several(1, &keys.0[2], 2)];
+        let second = vec![several(0, &keys.0[1], 2)];
+        let outcomes =
+            [first, second].map(|streams| Outcome::Streams(StreamsRead { streams, resolved: Vec::new() }));
+        assert_eq!(lengths(&scattered.plan.gather(outcomes.into())), expected, "{entries:?} {bytes:?}");
+    };
+    check(None, Some(100_000), &[(0, 2), (1, 2), (2, 2)]);
+    check(Some(5), None, &[(0, 2), (1, 2), (2, 1)]);
+    check(Some(3), None, &[(0, 2), (1, 1)]);
+    check(Some(2), None, &[(0, 2)]);
+    check(None, Some(1), &[(0, 1)]);
+    // `*3`, the first stream's head and its two entries: 4 + 16 + 2 * 31 bytes.
+    check(None, Some(82), &[(0, 2)]);
+    check(None, Some(81), &[(0, 1)]);
+    check(None, Some(82 + 16 + 31), &[(0, 2), (1, 1)]);
+}
+
+#[test]
+fn a_bounded_group_read_asks_one_shard_after_the_other() {
+    let keys = Keys::new(&["1a", "1b", "2c", "1d"]);
+    let read = |entries| XReadGroup {
+        group: GroupName::new(Bytes::from_static(b"g")),
+        consumer: ConsumerName::new(Bytes::from_static(b"c")),
+        count: None,
+        budget: ReadBudget { entries, ..ReadBudget::UNLIMITED },
+        claim_min_idle_ms: None,
+        acknowledgement: Acknowledgement::Explicit,
+        streams: keys.0.iter().map(|key| (key.clone(), GroupReadFrom::New)).collect(),
+    };
+    let whole = Command::XReadGroup(read(Some(6)));
+    assert_eq!(scatter_command(whole, &SHARDS, keys.shard_of()), Err(CrossShard));
+    let run = |entries: Option<u64>, answers: &[Vec<StreamEntries>]| {
+        let mut sequence = GroupReadSequence::new(read(entries), keys.shard_of());
+        let mut steps = Vec::new();
+        while let Some((shard, Command::XReadGroup(step))) = sequence.next_step() {
+            let streams = answers[steps.len()].clone();
+            steps.push((shard.get(), step.streams.len(), step.budget.entries));
+            sequence.answered(Outcome::Streams(StreamsRead { streams, resolved: Vec::new() }));
+        }
+        (steps, lengths(&sequence.finish()))
+    };
+    let answers = [
+        vec![several(0, &keys.0[0], 2), several(1, &keys.0[1], 1)],
+        vec![several(0, &keys.0[2], 2)],
+        vec![several(0, &keys.0[3], 1)],
+    ];
+    let all = vec![(0, 2), (1, 1), (2, 2), (3, 1)];
+    let steps = vec![(1, 2, Some(6)), (2, 1, Some(3)), (1, 1, Some(1))];
+    assert_eq!(run(Some(6), &answers), (steps, all.clone()));
+    assert_eq!(run(None, &answers), (vec![(1, 2, None), (2, 1, None), (1, 1, None)], all));
+    // The budget ends with the first shard: the others are not asked.
+    assert_eq!(run(Some(3), &answers), (vec![(1, 2, Some(3))], vec![(0, 2), (1, 1)]));
+
+    let mut refused = GroupReadSequence::new(read(Some(6)), keys.shard_of());
+    refused.answered(Outcome::Rejected(Rejection::NoSuchKey));
+    assert_eq!(refused.next_step(), None);
+    assert_eq!(refused.finish(), Outcome::Rejected(Rejection::NoSuchKey));
 }

@@ -2,7 +2,9 @@
 //! scanning, snapshots.
 
 mod blocks;
+mod claiming;
 mod expiry;
+mod moving;
 mod sessions;
 mod snapshots;
 mod transactions;
