@@ -206,7 +206,7 @@ fn the_machine_does_what_the_model_does() {
         prop::collection::vec(commands::command(), 1..5),
     );
     let batches = prop::collection::vec(batch, 1..60);
-    let config = ProptestConfig { cases: 256, max_shrink_iters: 2000, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 768, max_shrink_iters: 2000, ..ProptestConfig::default() };
     proptest!(config, |(mut batches in batches, prelude: bool, every in 1usize..20, cut in 1usize..5000)| {
         if prelude {
             batches.insert(0, (0, commands::prelude()));
