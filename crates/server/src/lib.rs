@@ -12,6 +12,7 @@ pub mod args;
 pub mod clients;
 pub mod clock;
 pub mod config;
+pub mod data_lock;
 pub mod dev;
 pub mod dispatch;
 pub mod execute;

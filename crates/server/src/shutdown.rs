@@ -32,7 +32,7 @@ pub async fn wait(running: &Running) -> Ended {
 
 /// Stops everything, within `shutdown-ms-max` for each of the two waits that depend on others.
 pub async fn stop(running: Running) {
-    let Running { node, connections, services, rpc_closing } = running;
+    let Running { node, connections, services, rpc_closing, data_lock } = running;
     let patience = Duration::from_millis(node.config.shutdown_ms_max);
     node.closing.cancel();
     if !node.raft.hand_over_leadership(patience).await {
@@ -49,5 +49,6 @@ pub async fn stop(running: Running) {
     if timeout(patience, services.wait()).await.is_err() {
         tracing::warn!(left = services.len(), "listeners were cut off");
     }
+    drop(data_lock);
     tracing::info!("stopped");
 }

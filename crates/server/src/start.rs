@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Role};
+use crate::data_lock::DataLock;
 use crate::net::listener::{accept, listen};
 use crate::node::Node;
 use crate::shards::peer::PeerOptions;
@@ -37,6 +38,8 @@ pub struct Running {
     pub services: TaskTracker,
     /// Ends the listener of the other nodes, after everything else.
     pub rpc_closing: CancellationToken,
+    /// Held to the end.
+    pub data_lock: DataLock,
 }
 
 /// Starts a node.
@@ -51,6 +54,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let resp = listen(config.resp_listen(), "clients")?;
     let rpc = listen(config.rpc_address, "other nodes")?;
     let http = listen(config.http_address, "HTTP")?;
+    let data_lock = DataLock::take(&config.data_dir)?;
     let counters = Arc::new(Counters::default());
     let host = ShardHost::new(Arc::clone(&counters));
     let raft = RaftNode::start(raft_options(&config, &host)?).await.context("starting the replicas")?;
@@ -78,7 +82,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         http = %node.config.http_address,
         "listening"
     );
-    Ok(Running { node, connections, services, rpc_closing })
+    Ok(Running { node, connections, services, rpc_closing, data_lock })
 }
 
 /// Runs a node until a signal or a failure that leaves no choice.
@@ -98,8 +102,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 fn raft_options(config: &Config, host: &Arc<ShardHost>) -> anyhow::Result<NodeOptions> {
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("creating {}", config.data_dir.display()))?;
     let nodes = config.founders().into_iter().map(|node| cluster::Node {
         id: NodeId::new(node.id),
         rpc_address: node.rpc_address,
