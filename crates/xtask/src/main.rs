@@ -1,6 +1,7 @@
 //! The developer's commands. `cargo xtask test` is all that continuous integration runs.
 
 mod bench;
+mod chaos;
 mod plan;
 mod prerequisites;
 mod servers;
@@ -25,6 +26,8 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Five million small XADDs, trimmed: memory and disk stay bounded.
     Soak(soak::SoakArguments),
+    /// Faults on real processes under load, judged by the oracle: docs/consistency.md.
+    Chaos(chaos::ChaosArguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -32,5 +35,6 @@ fn main() -> anyhow::Result<()> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
     }
 }
