@@ -57,9 +57,7 @@ impl EntryId {
     pub fn parse(text: &[u8], missing_seq: u64) -> Result<Self, ParseEntryIdError> {
         match text.iter().position(|byte| *byte == b'-') {
             None => Ok(Self { ms: parse_u64(text)?, seq: missing_seq }),
-            Some(dash) => {
-                Ok(Self { ms: parse_u64(&text[..dash])?, seq: parse_u64(&text[dash + 1..])? })
-            }
+            Some(dash) => Ok(Self { ms: parse_u64(&text[..dash])?, seq: parse_u64(&text[dash + 1..])? }),
         }
     }
 }
