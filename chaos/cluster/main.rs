@@ -111,6 +111,8 @@ fn run(seed: u64, faults_for: Duration, folder: &Path) -> Result<RunReport> {
 /// Drains the groups and reads the end; what went wrong with that.
 fn end(cluster: &Cluster, operator: &mut Client, at_ns: u64) -> (Option<Observation>, Vec<String>) {
     sleep(SETTLE);
+    // Its connection is of the time before the faults.
+    operator.go_home();
     let mut findings = Vec::new();
     for key in STREAMS {
         match workload::drain(operator, key) {
