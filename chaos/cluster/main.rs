@@ -58,6 +58,10 @@ fn main() -> Result<ExitCode> {
     let faults_for = Duration::try_from_secs_f64(arguments.minutes * 60.0).context("--minutes")?;
     let seed = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let folder = arguments.out.join(seed.to_string());
+    // What an earlier run of the seed left would pass for this one's.
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
     fs::create_dir_all(&folder)?;
     println!("seed {seed}, {NODES} nodes, {SHARDS} shards, {:.0} s of faults", faults_for.as_secs_f64());
     let report = run(seed, faults_for, &folder)?;
