@@ -55,6 +55,12 @@ const CARGO_STEPS: &[(&str, &[&str])] = &[
 ];
 
 fn run_black_box(arguments: &TestArguments, root: &Path, plan: &mut Plan) {
+    // The cluster tests trace system calls where they can, and say so where they cannot.
+    if arguments.wants("cluster")
+        && let Err(reason) = ensure_debian_program("strace", "strace")
+    {
+        plan.skip("trace of fdatasync", reason);
+    }
     for target in ["protocol", "cluster"] {
         if arguments.wants(target) {
             plan.run(target, &mut black_box(root, target));
