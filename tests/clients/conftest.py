@@ -79,6 +79,10 @@ class Cluster:
 
     def restart(self, node):
         """Starts a killed node on its data, as an operator would."""
+        while pathlib.Path(f"/proc/{self.pids[node]}").exists():
+            for process in self.restarted:
+                process.poll()
+            time.sleep(0.02)
         config = self.data_dir / "data" / f"node-{node + 1}.toml"
         log = open(self.data_dir / "data" / f"node-{node + 1}.log", "a")
         process = subprocess.Popen([BINARY, "server", "--config", str(config)], stdout=log, stderr=log)

@@ -105,8 +105,10 @@ impl Cluster {
         let _ = kill_process(pid, signal);
     }
 
-    /// Starts a killed node on its data, as an operator would.
+    /// Starts a stopped node on its data, as an operator would: once the old process is gone, which after
+    /// SIGTERM takes as long as its hand-over.
     pub fn restart(&mut self, node: u16) {
+        self.wait_for_end(node);
         let id = node + 1;
         let log = fs::File::options()
             .create(true)
@@ -127,6 +129,19 @@ impl Cluster {
                 .and_then(|mut c| c.command(&["PING"]))
                 .is_ok_and(|r| !r.is_error())
         });
+    }
+
+    fn wait_for_end(&mut self, node: u16) {
+        let pid = self.pid(node);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            assert!(Instant::now() < deadline, "node {node} did not end");
+            // A node started here is our child and stays a zombie until it is waited for.
+            for child in &mut self.restarted {
+                let _ = child.try_wait();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Starts a node without replicas beside the others; its RESP port.
