@@ -95,7 +95,7 @@ pub fn dispatch(
         shown.command = spec.map_or("unknown", |spec| spec.name);
         shown.active = Instant::now();
     });
-    let planned = match resolved.and_then(|spec| authorise(session, spec)) {
+    let planned = match resolved.and_then(|spec| admit(node, session, spec)) {
         Err(error) => {
             if let Some(queue) = &mut session.transaction {
                 queue.poisoned = true;
@@ -110,11 +110,19 @@ pub fn dispatch(
     Dispatched { protocol: session.protocol, muted, spec, shape, next }
 }
 
-fn authorise(session: &Session, spec: &'static CommandSpec) -> Result<&'static CommandSpec, ReplyError> {
-    if session.authenticated || spec.flags.contains(CommandFlags::NO_AUTH) {
-        return Ok(spec);
+/// Whether the session may run the command now: who is not logged in, and what a starting node cannot answer yet.
+fn admit(
+    node: &Node,
+    session: &Session,
+    spec: &'static CommandSpec,
+) -> Result<&'static CommandSpec, ReplyError> {
+    if !session.authenticated && !spec.flags.contains(CommandFlags::NO_AUTH) {
+        return Err(ReplyError::AuthenticationRequired);
     }
-    Err(ReplyError::AuthenticationRequired)
+    if !spec.flags.contains(CommandFlags::LOADING) {
+        scatter::check_bootstrapped(&node.topology())?;
+    }
+    Ok(spec)
 }
 
 fn plan(

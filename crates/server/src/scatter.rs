@@ -47,7 +47,11 @@ pub fn query(topology: &Topology, query: Query) -> Result<Scattered<Query>, Repl
     Ok(scatter_query(query, &stream_shards(topology), owner(topology)))
 }
 
-fn check_bootstrapped(topology: &Topology) -> Result<(), ReplyError> {
+/// Whether the node knows a topology to route by.
+///
+/// # Errors
+/// The cluster has no slots yet.
+pub fn check_bootstrapped(topology: &Topology) -> Result<(), ReplyError> {
     if topology.cluster_id().is_some() { Ok(()) } else { Err(ReplyError::Loading) }
 }
 
