@@ -66,6 +66,14 @@ fn run_black_box(arguments: &TestArguments, root: &Path, plan: &mut Plan) {
             plan.run(target, &mut black_box(root, target));
         }
     }
+    if arguments.wants("scripts") {
+        match ensure_debian_program("redis-server", "redis-server") {
+            Ok(()) => {
+                plan.run("scripts", &mut black_box(root, "scripts"));
+            }
+            Err(reason) => plan.skip("scripts", reason),
+        }
+    }
     if arguments.wants("differential") {
         match ensure_debian_program("redis-server", "redis-server") {
             Ok(()) => {
