@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use rivermark_types::limits::{CACHE_KEY_BYTES_MAX, CACHE_VALUE_BYTES_MAX};
 
 use super::marker::{Marker, MarkerFile};
+use super::trusted::Database;
 use super::*;
 
 const DATABASE: &str = "sled/db";
@@ -251,4 +253,18 @@ fn flipped_bytes_of_the_database_never_show() {
         }
     }
     assert!(wiped > 10, "flips reached the database: {wiped} wipes");
+}
+
+#[test]
+fn a_handle_that_is_still_closing_does_not_cost_the_cache() {
+    let (folder, _, _) = filled();
+    let closing = Database::open_sound(folder.path(), 3).expect("three batches were written");
+    let closes = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        drop(closing);
+    });
+    let cache = Cache::open(folder.path()).unwrap();
+    assert_eq!(*cache.origin(), CacheOrigin::Kept);
+    assert_eq!(entries(&cache, "").len(), 3);
+    closes.join().unwrap();
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rivermark_types::limits::{CACHE_KEY_BYTES_MAX, CACHE_VALUE_BYTES_MAX};
 
@@ -30,6 +31,8 @@ const _: () = assert!(
 const BATCH_KEY: &[u8] = &[0];
 const USER_PREFIX: u8 = 1;
 const CRC_LENGTH: usize = 4;
+const UNLOCKED_WITHIN: Duration = Duration::from_secs(5);
+const UNLOCKED_INTERVAL: Duration = Duration::from_millis(10);
 
 #[derive(Clone)]
 pub(super) struct Database {
@@ -44,6 +47,23 @@ pub(super) struct Database {
 /// Whether there is a database in the cache's folder.
 pub(super) fn exists(directory: &Path) -> bool {
     directory.join(FOLDER).exists()
+}
+
+/// Opens a database whose previous handle in this process may still be letting go of it: sled's threads
+/// unlock the file some time after the last handle is dropped. Other processes are kept out by the marker.
+fn open_unlocked(config: &sled::Config) -> Result<sled::Db, CacheError> {
+    let deadline = Instant::now() + UNLOCKED_WITHIN;
+    loop {
+        let is_locked = |error: &sled::Error| error.to_string().contains("could not acquire lock");
+        let opened = guard("open", || match config.open() {
+            Err(error) if is_locked(&error) && Instant::now() < deadline => Ok(None),
+            opened => opened.map(Some),
+        })?;
+        match opened {
+            Some(db) => return Ok(db),
+            None => std::thread::sleep(UNLOCKED_INTERVAL),
+        }
+    }
 }
 
 impl Database {
@@ -101,7 +121,7 @@ impl Database {
             .segment_size(SEGMENT_BYTES)
             .cache_capacity(MEMORY_BYTES_MAX)
             .flush_every_ms(None);
-        let db = guard("open", || config.open())?;
+        let db = open_unlocked(&config)?;
         let path = folder.join("db");
         let file = File::open(&path).map_err(StorageError::at("open", &path))?;
         Ok(Self { db, file: Arc::new(file), path, batch })
