@@ -1,11 +1,11 @@
-//! `rivermark cluster status`: asks a node over HTTP and prints what it says.
+//! `rivermark cluster status` and `rivermark health`: ask a node over HTTP and print what it says.
 
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use comfy_table::{Table, presets};
 
-use crate::args::{ReportFormat, StatusArguments};
+use crate::args::{HealthArguments, ReportFormat, StatusArguments};
 use crate::http_get::http_get;
 use crate::status::ClusterStatus;
 
@@ -29,6 +29,19 @@ pub async fn status(arguments: &StatusArguments) -> anyhow::Result<()> {
             println!("{}", tables(&status));
         }
     }
+    Ok(())
+}
+
+/// Asks a node whether it is ready to serve.
+///
+/// # Errors
+/// The node cannot be reached, or says what it lacks.
+pub async fn health(arguments: &HealthArguments) -> anyhow::Result<()> {
+    let (code, body) = http_get(&arguments.address, "/readyz", ANSWER_MAX).await?;
+    if !code.is_success() {
+        bail!("{} is not ready: {}", arguments.address, String::from_utf8_lossy(&body).trim_end());
+    }
+    println!("ready");
     Ok(())
 }
 

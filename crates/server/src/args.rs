@@ -68,6 +68,8 @@ pub enum Action {
     /// Measure XADD on one or more servers that speak RESP
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArguments),
+    /// Exit 0 if a node is ready to serve (for container health checks)
+    Health(HealthArguments),
     /// Look at a cluster
     Cluster {
         /// What to look at.
@@ -180,6 +182,14 @@ pub struct ServerArguments {
     #[arg(long, value_name = "LEVEL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_level: Option<String>,
+}
+
+/// `rivermark health`.
+#[derive(Clone, Debug, Args)]
+pub struct HealthArguments {
+    /// HTTP address of the node
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8379")]
+    pub address: String,
 }
 
 /// How a report is printed.

@@ -35,6 +35,11 @@ fn perform(action: Action) -> anyhow::Result<ExitCode> {
             runtime.block_on(rivermark_bench::run(&arguments))?;
             Ok(ExitCode::SUCCESS)
         }
+        Action::Health(arguments) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(admin::health(&arguments))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Action::Cluster { action: ClusterAction::Status(arguments) } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(admin::status(&arguments))?;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod chaos;
+mod image;
 mod plan;
 mod prerequisites;
 mod servers;
@@ -24,6 +25,8 @@ enum Command {
     Test(test::TestArguments),
     /// Rivermark beside redis-server with `appendfsync always`, in one run.
     Bench(bench::BenchArguments),
+    /// A container image of the statically linked binary.
+    Image(image::ImageArguments),
     /// Five million small XADDs, trimmed: memory and disk stay bounded.
     Soak(soak::SoakArguments),
     /// Faults on real processes under load, judged by the oracle: docs/consistency.md.
@@ -34,6 +37,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Image(arguments) => image::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
     }

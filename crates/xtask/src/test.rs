@@ -6,9 +6,13 @@ use std::process::Command;
 use anyhow::Result;
 use clap::Args;
 
+use crate::image;
 use crate::plan::Plan;
 use crate::prerequisites::{ensure_debian_program, ensure_python, npm_is_reachable};
 use crate::workspace::{cargo, root, target_directory};
+
+/// Kept apart from the image a user may have built.
+const TEST_IMAGE: &str = "rivermark-test";
 
 /// What to run.
 #[derive(Args)]
@@ -43,6 +47,7 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
     }
     run_black_box(arguments, &root, &mut plan);
     run_clients(arguments, &root, &mut plan);
+    run_compose(arguments, &root, &mut plan);
     plan.finish()
 }
 
@@ -114,6 +119,20 @@ fn run_clients(arguments: &TestArguments, root: &Path, plan: &mut Plan) {
         } else {
             plan.skip("clients ioredis", "the npm registry is not reachable from here");
         }
+    }
+}
+
+fn run_compose(arguments: &TestArguments, root: &Path, plan: &mut Plan) {
+    if !arguments.wants("compose") {
+        return;
+    }
+    if !image::engine_is_there() || !image::compose_is_there() {
+        plan.skip("compose", "there is no container engine with docker-compose here");
+        return;
+    }
+    let mut xtask = Command::new(std::env::current_exe().expect("this program has a path"));
+    if plan.run("compose image", xtask.args(["image", "--profile", "dev", "--tag", TEST_IMAGE])) {
+        plan.run("compose", black_box(root, "compose").env("RIVERMARK_IMAGE", TEST_IMAGE));
     }
 }
 
