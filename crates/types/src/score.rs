@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_no_number() {
-        let number = |zeros: usize| [b"1".repeat(1), b"0".repeat(zeros)].concat();
+        let number = |zeros: usize| [b"1".to_vec(), b"0".repeat(zeros)].concat();
         assert!(Score::parse(&number(SCORE_BYTES_MAX - 1)).is_some());
         assert_eq!(Score::parse(&number(SCORE_BYTES_MAX)), None);
         assert_eq!(Score::parse_number(&number(SCORE_BYTES_MAX)), None);
