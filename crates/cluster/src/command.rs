@@ -71,6 +71,8 @@ pub struct UpdateNode {
     pub rpc_address: String,
     /// As [`Node::resp_address`].
     pub resp_address: String,
+    /// As [`Node::resp_tls_address`].
+    pub resp_tls_address: String,
     /// As [`Node::http_address`].
     pub http_address: String,
 }

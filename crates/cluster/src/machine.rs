@@ -130,6 +130,7 @@ impl Machine {
             id: known.id,
             rpc_address: update.rpc_address.clone(),
             resp_address: update.resp_address.clone(),
+            resp_tls_address: update.resp_tls_address.clone(),
             http_address: update.http_address.clone(),
             state: known.state,
         };
@@ -278,7 +279,10 @@ fn check_node(node: &Node) -> Result<(), Rejection> {
 }
 
 pub(crate) fn has_good_addresses(node: &Node) -> bool {
+    let none_or_good = |text: &str| text.is_empty() || address::split(text).is_some();
     address::split(&node.rpc_address).is_some()
-        && address::split(&node.resp_address).is_some()
-        && (node.http_address.is_empty() || address::split(&node.http_address).is_some())
+        && !(node.resp_address.is_empty() && node.resp_tls_address.is_empty())
+        && [&node.resp_address, &node.resp_tls_address, &node.http_address]
+            .into_iter()
+            .all(|a| none_or_good(a))
 }

@@ -15,8 +15,11 @@ pub struct Node {
     pub id: NodeId,
     /// `host:port` other nodes dial.
     pub rpc_address: String,
-    /// `host:port` clients dial.
+    /// `host:port` clients dial for plain text; empty if the node takes none.
     pub resp_address: String,
+    /// `host:port` clients dial for TLS; empty if the node takes none. Not empty together with
+    /// [`Self::resp_address`].
+    pub resp_tls_address: String,
     /// `host:port` of health, metrics and console; empty if the node serves none.
     pub http_address: String,
     /// Whether the node takes work.

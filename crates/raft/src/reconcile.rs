@@ -205,6 +205,7 @@ async fn announce(shared: &Shared, topology: &Topology) {
     let Some(known) = topology.node(shared.node_id) else { return };
     let is_same = known.rpc_address == own.rpc_address
         && known.resp_address == own.resp_address
+        && known.resp_tls_address == own.resp_tls_address
         && known.http_address == own.http_address;
     if is_same {
         return;
@@ -213,6 +214,7 @@ async fn announce(shared: &Shared, topology: &Topology) {
         node: own.id,
         rpc_address: own.rpc_address.clone(),
         resp_address: own.resp_address.clone(),
+        resp_tls_address: own.resp_tls_address.clone(),
         http_address: own.http_address.clone(),
     });
     if let Err(error) = shared.propose_metadata(&command).await {

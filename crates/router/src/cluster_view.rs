@@ -13,6 +13,7 @@ use rivermark_types::{NodeId, SLOT_COUNT};
 
 use crate::node_name::NodeName;
 use crate::observation::Observation;
+use crate::transport::Transport;
 
 /// How clients reach a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,12 @@ pub struct Endpoint {
     pub name: NodeName,
     /// Host name or address; IPv6 without brackets.
     pub host: String,
-    /// The RESP port.
+    /// The port for clients that connect as the one that asked did; 0 if the node has none.
     pub port: u16,
+    /// The RESP port for plain text, if there is one.
+    pub plain_port: Option<u16>,
+    /// The RESP port for TLS, if there is one.
+    pub tls_port: Option<u16>,
 }
 
 /// A row of CLUSTER SLOTS.
@@ -117,11 +122,12 @@ pub struct Info {
 }
 
 /// CLUSTER SLOTS: every range, ascending.
-pub fn slots(topology: &Topology, observation: &Observation) -> Vec<SlotsRow> {
+pub fn slots(topology: &Topology, observation: &Observation, transport: Transport) -> Vec<SlotsRow> {
     let mut rows = Vec::new();
     for shard in topology.stream_shards() {
         let nodes = leader_first(topology, observation, shard);
-        let endpoints: Vec<Endpoint> = nodes.iter().map(|(node, _)| endpoint(topology, node)).collect();
+        let endpoints: Vec<Endpoint> =
+            nodes.iter().map(|(node, _)| endpoint(topology, node, transport)).collect();
         let ranges = shard.slots.as_slice().iter();
         rows.extend(ranges.map(|range| SlotsRow { range: *range, endpoints: endpoints.clone() }));
     }
@@ -130,9 +136,9 @@ pub fn slots(topology: &Topology, observation: &Observation) -> Vec<SlotsRow> {
 }
 
 /// CLUSTER SHARDS: every stream shard, by id.
-pub fn shards(topology: &Topology, observation: &Observation) -> Vec<ShardRow> {
+pub fn shards(topology: &Topology, observation: &Observation, transport: Transport) -> Vec<ShardRow> {
     let replica = |(node, role): (&Node, Role)| ReplicaRow {
-        endpoint: endpoint(topology, node),
+        endpoint: endpoint(topology, node, transport),
         role,
         health: health(observation, node.id),
     };
@@ -145,14 +151,19 @@ pub fn shards(topology: &Topology, observation: &Observation) -> Vec<ShardRow> {
 }
 
 /// CLUSTER NODES: every node, by id.
-pub fn nodes(topology: &Topology, observation: &Observation) -> Vec<NodesRow> {
-    topology.nodes().values().map(|node| nodes_row(topology, observation, node)).collect()
+pub fn nodes(topology: &Topology, observation: &Observation, transport: Transport) -> Vec<NodesRow> {
+    topology.nodes().values().map(|node| nodes_row(topology, observation, transport, node)).collect()
 }
 
 /// CLUSTER REPLICAS: the nodes that CLUSTER NODES shows as following `leader`.
-pub fn followers_of(topology: &Topology, observation: &Observation, leader: NodeId) -> Vec<NodesRow> {
+pub fn followers_of(
+    topology: &Topology,
+    observation: &Observation,
+    transport: Transport,
+    leader: NodeId,
+) -> Vec<NodesRow> {
     let name = NodeName::of_node(topology, leader);
-    nodes(topology, observation).into_iter().filter(|row| row.follows == Some(name)).collect()
+    nodes(topology, observation, transport).into_iter().filter(|row| row.follows == Some(name)).collect()
 }
 
 /// CLUSTER INFO.
@@ -183,7 +194,7 @@ pub fn info(topology: &Topology, observation: &Observation) -> Info {
     info
 }
 
-fn nodes_row(topology: &Topology, observation: &Observation, node: &Node) -> NodesRow {
+fn nodes_row(topology: &Topology, observation: &Observation, transport: Transport, node: &Node) -> NodesRow {
     let contact = |shard: &Shard| observation.contact_of(topology, shard);
     let is_led = |shard: &&Shard| contact(shard) == Some(node.id);
     let led: SlotRanges =
@@ -196,7 +207,7 @@ fn nodes_row(topology: &Topology, observation: &Observation, node: &Node) -> Nod
         None
     };
     NodesRow {
-        endpoint: endpoint(topology, node),
+        endpoint: endpoint(topology, node, transport),
         rpc_port: host_and_port(&node.rpc_address).1,
         is_local: node.id == observation.local,
         role: if follows.is_some() { Role::Follower } else { Role::Leader },
@@ -219,9 +230,21 @@ fn leader_first<'t>(
     all.filter_map(|(id, role)| topology.node(id).map(|node| (node, role))).collect()
 }
 
-fn endpoint(topology: &Topology, node: &Node) -> Endpoint {
-    let (host, port) = host_and_port(&node.resp_address);
-    Endpoint { node: node.id, name: NodeName::of_node(topology, node.id), host: host.to_owned(), port }
+fn endpoint(topology: &Topology, node: &Node, transport: Transport) -> Endpoint {
+    let (plain, tls) = (address::split(&node.resp_address), address::split(&node.resp_tls_address));
+    let (asked, other) = match transport {
+        Transport::Plain => (plain, tls),
+        Transport::Tls => (tls, plain),
+    };
+    let (host, _) = asked.or(other).expect("a node of a topology serves clients");
+    Endpoint {
+        node: node.id,
+        name: NodeName::of_node(topology, node.id),
+        host: host.to_owned(),
+        port: asked.map_or(0, |(_, port)| port),
+        plain_port: plain.map(|(_, port)| port),
+        tls_port: tls.map(|(_, port)| port),
+    }
 }
 
 fn host_and_port(text: &str) -> (&str, u16) {
@@ -298,7 +321,7 @@ impl fmt::Display for Info {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::fixtures::{cluster, observe};
+    use crate::observation::fixtures::{cluster, cluster_with_tls_at, observe};
     use rivermark_types::{ShardId, Slot};
 
     fn name(topology: &Topology, node: u64) -> String {
@@ -308,7 +331,7 @@ mod tests {
     #[test]
     fn slots_list_the_leader_first() {
         let topology = cluster(3, 3);
-        let rows = slots(&topology, &observe(1, &[(1, 2), (2, 1)], &[]));
+        let rows = slots(&topology, &observe(1, &[(1, 2), (2, 1)], &[]), Transport::Plain);
         let text: Vec<String> = rows
             .iter()
             .map(|row| {
@@ -330,9 +353,30 @@ mod tests {
     }
 
     #[test]
+    fn ports_are_those_of_the_connection_that_asks() {
+        let topology = cluster_with_tls_at(2, 3, 1);
+        let check = |transport, expected: &[u16]| {
+            let rows = slots(&topology, &observe(1, &[(1, 1)], &[]), transport);
+            let ports: Vec<u16> = rows[0].endpoints.iter().map(|endpoint| endpoint.port).collect();
+            assert_eq!(ports, expected, "{transport:?}");
+            assert!(rows[0].endpoints.iter().all(|endpoint| endpoint.plain_port == Some(6379)));
+        };
+        let both = endpoint(&topology, topology.node(NodeId::new(2)).expect("node 2"), Transport::Tls);
+        assert_eq!((both.host.as_str(), both.tls_port), ("10.0.0.2", Some(6380)));
+        check(Transport::Plain, &[6379, 6379, 6379]);
+        let order = slots(&topology, &observe(1, &[(1, 1)], &[]), Transport::Tls);
+        let tls: Vec<u16> =
+            order[0].endpoints.iter().map(|at| if at.node.get() == 2 { 6380 } else { 0 }).collect();
+        check(Transport::Tls, &tls);
+        let lines = nodes(&topology, &observe(1, &[(1, 1)], &[]), Transport::Tls);
+        assert!(lines[1].to_string().contains(" 10.0.0.2:6380@16379 "), "{}", lines[1]);
+        assert!(lines[0].to_string().contains(" 10.0.0.1:0@16379 "), "{}", lines[0]);
+    }
+
+    #[test]
     fn shards_have_one_leader_and_tell_who_fails() {
         let topology = cluster(3, 2);
-        let rows = shards(&topology, &observe(1, &[(1, 3), (2, 3)], &[2]));
+        let rows = shards(&topology, &observe(1, &[(1, 3), (2, 3)], &[2]), Transport::Plain);
         assert_eq!(rows.len(), 2);
         let text: Vec<String> = rows[0]
             .replicas
@@ -347,7 +391,7 @@ mod tests {
     #[test]
     fn nodes_own_what_they_lead() {
         let topology = cluster(4, 3);
-        let rows = nodes(&topology, &observe(2, &[(1, 2), (2, 3), (3, 2)], &[4]));
+        let rows = nodes(&topology, &observe(2, &[(1, 2), (2, 3), (3, 2)], &[4]), Transport::Plain);
         let text: Vec<String> = rows.iter().map(ToString::to_string).collect();
         let n = |node| name(&topology, node);
         assert_eq!(
@@ -359,7 +403,12 @@ mod tests {
                 format!("{} 10.0.0.4:6379@16379 slave,fail {} 0 0 1 disconnected", n(4), n(2)),
             ]
         );
-        let followers = followers_of(&topology, &observe(2, &[(1, 2), (2, 3), (3, 2)], &[]), NodeId::new(2));
+        let followers = followers_of(
+            &topology,
+            &observe(2, &[(1, 2), (2, 3), (3, 2)], &[]),
+            Transport::Plain,
+            NodeId::new(2),
+        );
         assert_eq!(followers.iter().map(|row| row.endpoint.node.get()).collect::<Vec<_>>(), [4]);
     }
 
@@ -371,8 +420,8 @@ mod tests {
             observe(1, &[(1, 2), (2, 2), (7, 1)], &[3]),
             observe(1, &[(1, 2)], &[1, 2, 3, 4, 5]),
         ] {
-            let by_slots = slots(&topology, &observation);
-            let by_nodes = nodes(&topology, &observation);
+            let by_slots = slots(&topology, &observation, Transport::Plain);
+            let by_nodes = nodes(&topology, &observation, Transport::Plain);
             for slot in (0..SLOT_COUNT).step_by(97).filter_map(Slot::new) {
                 let rows: Vec<_> = by_slots.iter().filter(|row| row.range.contains(slot)).collect();
                 let owners: Vec<_> = by_nodes.iter().filter(|row| row.slots.contains(slot)).collect();
@@ -412,9 +461,9 @@ mod tests {
     #[test]
     fn before_bootstrap_there_is_nothing_and_the_state_is_fail() {
         let (topology, observation) = (Topology::default(), observe(1, &[], &[]));
-        assert_eq!(slots(&topology, &observation), []);
-        assert_eq!(shards(&topology, &observation), []);
-        assert_eq!(nodes(&topology, &observation), []);
+        assert_eq!(slots(&topology, &observation, Transport::Plain), []);
+        assert_eq!(shards(&topology, &observation, Transport::Plain), []);
+        assert_eq!(nodes(&topology, &observation, Transport::Plain), []);
         assert!(!info(&topology, &observation).is_ok());
     }
 }

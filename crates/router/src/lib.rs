@@ -12,8 +12,10 @@ pub mod node_name;
 pub mod observation;
 pub mod redirect;
 pub mod route;
+pub mod transport;
 
 pub use node_name::NodeName;
 pub use observation::Observation;
 pub use redirect::Redirect;
 pub use route::{Route, RouteError, ShardKeys};
+pub use transport::Transport;

@@ -62,13 +62,26 @@ pub(crate) mod fixtures {
             id: NodeId::new(id),
             rpc_address: format!("10.0.0.{id}:16379"),
             resp_address: format!("10.0.0.{id}:6379"),
+            resp_tls_address: String::new(),
             http_address: format!("10.0.0.{id}:8379"),
             state: NodeState::Active,
         }
     }
 
     pub(crate) fn cluster(nodes: u64, shards: u32) -> Topology {
-        let nodes: Vec<Node> = (1..=nodes).map(node).collect();
+        found((1..=nodes).map(node).collect(), shards)
+    }
+
+    /// The same, one node with a TLS port, 6380, too.
+    pub(crate) fn cluster_with_tls_at(tls: u64, nodes: u64, shards: u32) -> Topology {
+        let mut nodes: Vec<Node> = (1..=nodes).map(node).collect();
+        for node in nodes.iter_mut().filter(|node| node.id.get() == tls) {
+            node.resp_tls_address = format!("10.0.0.{tls}:6380");
+        }
+        found(nodes, shards)
+    }
+
+    fn found(nodes: Vec<Node>, shards: u32) -> Topology {
         let replication = nodes.len().min(3) as u32;
         let mut machine = Machine::new();
         let bootstrap = Bootstrap { cluster_id: CLUSTER_ID, nodes, shards, replication };

@@ -8,6 +8,7 @@ use rivermark_types::Slot;
 
 use crate::observation::Observation;
 use crate::route::{self, Route};
+use crate::transport::Transport;
 
 /// What a client is told instead of an answer. Displayed without the leading `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +58,12 @@ impl fmt::Display for Target {
 }
 
 /// What to tell a client whose request has keys of `slots`, if nodes answer only for shards they lead.
-/// `None`: serve it here, because this node leads the shard or because there are no keys.
+/// `None`: serve it here, because this node leads the shard, because there are no keys, or because the leader
+/// cannot be reached the way the client is connected.
 pub fn redirect(
     topology: &Topology,
     observation: &Observation,
+    transport: Transport,
     slots: impl IntoIterator<Item = Slot>,
 ) -> Option<Redirect> {
     let mut slots = slots.into_iter();
@@ -78,14 +81,18 @@ pub fn redirect(
         return None;
     }
     let node = topology.node(leader)?;
-    let (host, port) = address::split(&node.resp_address)?;
+    let address = match transport {
+        Transport::Plain => &node.resp_address,
+        Transport::Tls => &node.resp_tls_address,
+    };
+    let (host, port) = address::split(address)?;
     Some(Redirect::Moved(Target { slot, host: host.to_owned(), port }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::fixtures::{cluster, observe};
+    use crate::observation::fixtures::{cluster, cluster_with_tls_at, observe};
     use rivermark_cluster::Topology;
 
     #[test]
@@ -106,7 +113,7 @@ mod tests {
         let topology = cluster(3, 3);
         let slots = |keys: &[&str]| keys.iter().map(|key| Slot::of(key.as_bytes())).collect::<Vec<_>>();
         let check = |local: u64, leaders: &[(u32, u64)], keys: &[&str], expected: Option<&str>| {
-            let told = redirect(&topology, &observe(local, leaders, &[]), slots(keys));
+            let told = redirect(&topology, &observe(local, leaders, &[]), Transport::Plain, slots(keys));
             assert_eq!(told.map(|redirect| redirect.to_string()).as_deref(), expected, "{keys:?} at {local}");
         };
         let leaders = &[(1, 2), (2, 3), (3, 1)];
@@ -121,13 +128,27 @@ mod tests {
 
     #[test]
     fn an_unreachable_leader_is_none() {
-        let told = redirect(&cluster(3, 1), &observe(2, &[(1, 1)], &[1]), [Slot::of(b"foo")]);
+        let told =
+            redirect(&cluster(3, 1), &observe(2, &[(1, 1)], &[1]), Transport::Plain, [Slot::of(b"foo")]);
         assert_eq!(told, Some(Redirect::Down));
     }
 
     #[test]
+    fn clients_are_sent_where_they_can_connect_as_they_did() {
+        let topology = cluster_with_tls_at(1, 3, 1);
+        let check = |leader: u64, transport: Transport, expected: Option<&str>| {
+            let told = redirect(&topology, &observe(3, &[(1, leader)], &[]), transport, [Slot::of(b"foo")]);
+            assert_eq!(told.map(|redirect| redirect.to_string()).as_deref(), expected);
+        };
+        check(1, Transport::Plain, Some("MOVED 12182 10.0.0.1:6379"));
+        check(1, Transport::Tls, Some("MOVED 12182 10.0.0.1:6380"));
+        check(2, Transport::Tls, None);
+    }
+
+    #[test]
     fn nothing_is_served_before_bootstrap() {
-        let told = redirect(&Topology::default(), &observe(1, &[], &[]), [Slot::of(b"foo")]);
+        let told =
+            redirect(&Topology::default(), &observe(1, &[], &[]), Transport::Plain, [Slot::of(b"foo")]);
         assert_eq!(told, Some(Redirect::SlotNotServed));
     }
 }

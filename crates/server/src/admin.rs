@@ -58,7 +58,7 @@ fn tables(status: &ClusterStatus) -> String {
 
 fn nodes(status: &ClusterStatus) -> Table {
     let mut table =
-        table(["node", "state", "version", "uptime s", "clients", "leads", "resp", "rpc", "http"]);
+        table(["node", "state", "version", "uptime s", "clients", "leads", "resp", "tls", "rpc", "http"]);
     for node in &status.nodes {
         table.add_row([
             node.id.to_string(),
@@ -68,6 +68,7 @@ fn nodes(status: &ClusterStatus) -> Table {
             node.clients.to_string(),
             join(&node.leads),
             node.resp_address.clone(),
+            node.resp_tls_address.clone(),
             node.rpc_address.clone(),
             node.http_address.clone(),
         ]);

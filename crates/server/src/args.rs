@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use rivermark_bench::BenchArguments;
 use serde::Serialize;
 
-use crate::config::{LogFormat, Role};
+use crate::config::{AuthClients, LogFormat, Role};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,8 +21,10 @@ Examples:
   rivermark dev                               RESP on 6379, 6380, 6381; data in ./rivermark-data
   rivermark dev --port 7000 --data-dir /tmp/try
   rivermark dev --nodes 5 --shards 8
+  rivermark dev --tls                         prints the redis-cli line to use
 
-Node i (from 0) serves clients on port+i, other nodes on port+10000+i, HTTP on port+2000+i.
+Node i (from 0) serves clients on port+i, other nodes on port+10000+i, HTTP on port+2000+i;
+with --tls, clients on port+1000+i too.
 Started again on the same data folder, the cluster resumes. To see a failover, kill one of the
 printed process ids: clients of the other nodes only notice a pause.";
 
@@ -101,6 +103,9 @@ pub struct DevArguments {
     /// Where the nodes keep their data, one folder each
     #[arg(long, value_name = "DIR", default_value = "rivermark-data")]
     pub data_dir: PathBuf,
+    /// TLS too: on port+1000 for clients, and between the nodes; certificates are made in DIR/tls
+    #[arg(long)]
+    pub tls: bool,
     /// Log level of the nodes (their logs are in DIR/node-N.log)
     #[arg(long, default_value = "info")]
     pub log_level: String,
@@ -134,10 +139,34 @@ pub struct ServerArguments {
     #[arg(long, value_name = "IP")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bind: Option<IpAddr>,
-    /// Port clients connect to
+    /// Port clients connect to; 0: only the TLS port
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Port clients connect to over TLS; 0: none
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_port: Option<u16>,
+    /// This node's certificate, with those between it and the CA (PEM)
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// The key of the certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key_file: Option<PathBuf>,
+    /// CAs that sign the certificates of clients and nodes (PEM)
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_ca_cert_file: Option<PathBuf>,
+    /// Whether clients must show a certificate
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_auth_clients: Option<AuthClients>,
+    /// Mutual TLS between the nodes
+    #[arg(long, value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cluster: Option<bool>,
     /// Where other nodes connect
     #[arg(long, value_name = "IP:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +179,10 @@ pub struct ServerArguments {
     #[arg(long, value_name = "HOST:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advertise_resp_address: Option<String>,
+    /// What clients that use TLS are told
+    #[arg(long, value_name = "HOST:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advertise_resp_tls_address: Option<String>,
     /// What other nodes are told
     #[arg(long, value_name = "HOST:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use rivermark_protocol::Protocol;
 use rivermark_protocol::commands::parsed::{ClientKill, ClientKind, Myself, UnblockReason};
+use rivermark_router::Transport;
 use rivermark_types::ConnectionId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -23,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Client {
     /// Its number on this node.
     pub id: ConnectionId,
+    /// How it is connected.
+    pub transport: Transport,
     peer: SocketAddr,
     local: SocketAddr,
     connected: Instant,
@@ -189,12 +192,23 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Enters a new connection.
-    pub fn enter(self: &Arc<Self>, peer: SocketAddr, local: SocketAddr) -> Registered {
+    /// Enters a new connection; `None` if there are `max` already.
+    pub fn enter(
+        self: &Arc<Self>,
+        max: usize,
+        transport: Transport,
+        peer: SocketAddr,
+        local: SocketAddr,
+    ) -> Option<Registered> {
+        let mut connected = self.connected.write();
+        if connected.len() >= max {
+            return None;
+        }
         let id = ConnectionId::new(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let now = Instant::now();
         let client = Arc::new(Client {
             id,
+            transport,
             peer,
             local,
             connected: now,
@@ -215,8 +229,8 @@ impl Clients {
             unblock: Mutex::new(None),
             unblocked: Notify::new(),
         });
-        self.connected.write().insert(id, Arc::clone(&client));
-        Registered { client, clients: Arc::clone(self) }
+        connected.insert(id, Arc::clone(&client));
+        Some(Registered { client, clients: Arc::clone(self) })
     }
 
     /// The connection with this number.

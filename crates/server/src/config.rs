@@ -6,6 +6,9 @@
 //!
 //! Nothing here may influence what replicas apply: that is for replicated settings (CONFIG SET).
 
+mod addresses;
+mod tls;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,6 +17,9 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use rivermark_types::limits;
 use serde::{Deserialize, Serialize};
+
+pub use self::addresses::InitialNode;
+pub use self::tls::AuthClients;
 
 const ENV_PREFIX: &str = "RIVERMARK_";
 
@@ -62,20 +68,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A node the cluster is founded with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct InitialNode {
-    /// Its id.
-    pub id: u64,
-    /// Where other nodes reach it, `host:port`.
-    pub rpc_address: String,
-    /// Where clients reach it, `host:port`.
-    pub resp_address: String,
-    /// Where its HTTP port is reached, `host:port`.
-    pub http_address: String,
-}
-
 /// A node's configuration. Units are in `deploy/rivermark.toml`; names follow Redis where Redis has one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -86,16 +78,30 @@ pub struct Config {
     pub role: Role,
     /// Where everything durable lives. One folder a node.
     pub data_dir: PathBuf,
-    /// Address of the RESP listener.
+    /// Address of the RESP listeners.
     pub bind: IpAddr,
-    /// Port of the RESP listener.
+    /// Port of the RESP listener for plain text; 0 is none.
     pub port: u16,
+    /// Port of the RESP listener for TLS; 0 is none.
+    pub tls_port: u16,
+    /// PEM: this node's certificate and those between it and the CA.
+    pub tls_cert_file: PathBuf,
+    /// PEM: the key of that certificate.
+    pub tls_key_file: PathBuf,
+    /// PEM: the CAs whose certificates are accepted of clients and of other nodes.
+    pub tls_ca_cert_file: PathBuf,
+    /// Whether clients must show a certificate.
+    pub tls_auth_clients: AuthClients,
+    /// Mutual TLS between the nodes.
+    pub tls_cluster: bool,
     /// Listener of the other nodes.
     pub rpc_address: SocketAddr,
     /// Listener of health, metrics and status.
     pub http_address: SocketAddr,
     /// What clients are told, `host:port`; empty is `bind:port`.
     pub advertise_resp_address: String,
+    /// What clients that use TLS are told, `host:port`; empty is the host of the former and `tls-port`.
+    pub advertise_resp_tls_address: String,
     /// What nodes are told; empty is `rpc-address`.
     pub advertise_rpc_address: String,
     /// What operators' tools are told; empty is `http-address`.
@@ -145,9 +151,16 @@ impl Default for Config {
             data_dir: PathBuf::from("rivermark-data"),
             bind: loopback,
             port: 6379,
+            tls_port: 0,
+            tls_cert_file: PathBuf::new(),
+            tls_key_file: PathBuf::new(),
+            tls_ca_cert_file: PathBuf::new(),
+            tls_auth_clients: AuthClients::Yes,
+            tls_cluster: false,
             rpc_address: SocketAddr::new(loopback, 16379),
             http_address: SocketAddr::new(loopback, 8379),
             advertise_resp_address: String::new(),
+            advertise_resp_tls_address: String::new(),
             advertise_rpc_address: String::new(),
             advertise_http_address: String::new(),
             initial_nodes: Vec::new(),
@@ -244,49 +257,6 @@ impl Config {
         serde_json::to_string(&shown).unwrap_or_default()
     }
 
-    /// Where the RESP listener binds.
-    pub fn resp_listen(&self) -> SocketAddr {
-        SocketAddr::new(self.bind, self.port)
-    }
-
-    /// This node as the cluster should know it.
-    pub fn advertised(&self) -> InitialNode {
-        let own = self.initial_nodes.iter().find(|node| node.id == self.node_id);
-        let pick = |given: &str, listed: Option<&String>, bound: SocketAddr| match (given, listed) {
-            ("", Some(listed)) => listed.clone(),
-            ("", None) => bound.to_string(),
-            (given, _) => given.to_owned(),
-        };
-        InitialNode {
-            id: self.node_id,
-            rpc_address: pick(
-                &self.advertise_rpc_address,
-                own.map(|node| &node.rpc_address),
-                self.rpc_address,
-            ),
-            resp_address: pick(
-                &self.advertise_resp_address,
-                own.map(|node| &node.resp_address),
-                self.resp_listen(),
-            ),
-            http_address: pick(
-                &self.advertise_http_address,
-                own.map(|node| &node.http_address),
-                self.http_address,
-            ),
-        }
-    }
-
-    /// The founding nodes: the list, or this node alone.
-    pub fn founders(&self) -> Vec<InitialNode> {
-        if self.initial_nodes.is_empty() { vec![self.advertised()] } else { self.initial_nodes.clone() }
-    }
-
-    /// Replicas of each shard of a new cluster; a node alone can hold but one.
-    pub fn founding_replication(&self) -> u32 {
-        if self.initial_nodes.is_empty() { 1 } else { self.replication }
-    }
-
     fn check(&self) -> Result<(), ConfigError> {
         let fail = |key, reason: String| Err(ConfigError::Invalid { key, reason });
         if self.node_id == 0 {
@@ -312,52 +282,10 @@ impl Config {
             let max = limits::REQUEST_BULK_BYTES_MAX;
             return fail("proto-max-bulk-len", format!("must lie between 1024 and {max} bytes"));
         }
+        self.check_tls()?;
         self.check_addresses()?;
         self.check_founders()
     }
-
-    fn check_addresses(&self) -> Result<(), ConfigError> {
-        let advertised = self.advertised();
-        for (key, address) in [
-            ("advertise-rpc-address", &advertised.rpc_address),
-            ("advertise-resp-address", &advertised.resp_address),
-            ("advertise-http-address", &advertised.http_address),
-        ] {
-            check_address(key, address)?;
-            let alone = self.initial_nodes.is_empty();
-            if !alone && address.parse().is_ok_and(|a: SocketAddr| a.ip().is_unspecified()) {
-                let reason = format!("{address} reaches no one: name an address others can connect to");
-                return Err(ConfigError::Invalid { key, reason });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_founders(&self) -> Result<(), ConfigError> {
-        let fail = |key, reason| Err(ConfigError::Invalid { key, reason });
-        let nodes = &self.initial_nodes;
-        for node in nodes {
-            if node.id == 0 || nodes.iter().filter(|other| other.id == node.id).count() > 1 {
-                return fail("initial-nodes", format!("id {} is zero or given twice", node.id));
-            }
-            for address in [&node.rpc_address, &node.resp_address, &node.http_address] {
-                check_address("initial-nodes", address)?;
-            }
-        }
-        let count = nodes.len() as u32;
-        if self.replication == 0 || (count > 0 && self.replication > count) {
-            return fail("replication", format!("must lie between 1 and the {count} initial nodes"));
-        }
-        Ok(())
-    }
-}
-
-fn check_address(key: &'static str, address: &str) -> Result<(), ConfigError> {
-    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
-    if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
-        return Ok(());
-    }
-    Err(ConfigError::Invalid { key, reason: format!("{address:?} is not host:port") })
 }
 
 #[cfg(test)]
@@ -407,10 +335,34 @@ mod tests {
             ("advertise-resp-address = \"nowhere\"".to_owned(), "advertise-resp-address"),
             (format!("[[initial-nodes]]\n{node}\n[[initial-nodes]]\n{node}"), "initial-nodes"),
             (format!("[[initial-nodes]]\n{node}"), "replication"),
+            ("port = 0".to_owned(), "port"),
+            ("tls-port = 6379".to_owned(), "tls-port"),
+            ("tls-port = 1".to_owned(), "tls-cert-file"),
+            ("tls-cluster = true\ntls-cert-file = \"a\"".to_owned(), "tls-key-file"),
+            ("tls-port = 1\ntls-cert-file = \"a\"\ntls-key-file = \"a\"".to_owned(), "tls-ca-cert-file"),
         ] {
             let error = load(&toml).expect_err(key).to_string();
             assert!(error.starts_with(key), "{key}: {error}");
         }
+    }
+
+    #[test]
+    fn a_node_tells_the_ports_it_has() {
+        let told = |toml: &str| {
+            let files = "tls-cert-file = \"c\"\ntls-key-file = \"k\"\ntls-auth-clients = \"no\"";
+            let config = load(&format!("{files}\n{toml}")).expect("valid");
+            let InitialNode { resp_address, resp_tls_address, .. } = config.founders().remove(0);
+            format!("{resp_address} {resp_tls_address}")
+        };
+        assert_eq!(told(""), "127.0.0.1:6379 ");
+        assert_eq!(told("tls-port = 7000"), "127.0.0.1:6379 127.0.0.1:7000");
+        assert_eq!(told("tls-port = 7000\nport = 0"), " 127.0.0.1:7000");
+        assert_eq!(told("tls-port = 7000\nadvertise-resp-address = \"h:1\""), "h:1 h:7000");
+        assert_eq!(told("tls-port = 7000\nadvertise-resp-tls-address = \"h:1\""), "127.0.0.1:6379 h:1");
+        let node =
+            "replication = 1\n[[initial-nodes]]\nid = 1\nrpc-address = \"a:1\"\nhttp-address = \"a:3\"";
+        assert_eq!(told(&format!("tls-port = 7000\n{node}\nresp-address = \"a:2\"")), "a:2 a:7000");
+        assert_eq!(told(&format!("tls-port = 7000\nport = 0\n{node}\nresp-tls-address = \"b:9\"")), " b:9");
     }
 
     #[test]

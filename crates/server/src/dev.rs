@@ -3,6 +3,8 @@
 //! It owns its children: however it ends, they end (SIGTERM on a regular exit, the kernel's parent-death
 //! signal otherwise). A child that dies is reported and left dead, so that a failover can be watched.
 
+mod certificates;
+
 use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -17,12 +19,14 @@ use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::certificates::{Certificates, Pair};
 use crate::args::DevArguments;
 use crate::config::{Config, InitialNode};
 use crate::http_get::http_get;
 
 const RPC_PORT_OFFSET: u16 = 10_000;
 const HTTP_PORT_OFFSET: u16 = 2_000;
+const TLS_PORT_OFFSET: u16 = 1_000;
 const SHUTDOWN_MS_MAX: u64 = 2_000;
 const KILL_AFTER: Duration = Duration::from_secs(5);
 const READY_POLL: Duration = Duration::from_millis(50);
@@ -60,9 +64,11 @@ type Exits = FuturesUnordered<std::pin::Pin<Box<dyn Future<Output = (usize, Exit
 pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
     let data_dir = prepare_data_dir(&arguments)?;
     let nodes = plan(&arguments, &data_dir);
-    check_ports(&nodes)?;
+    check_ports(&nodes, arguments.tls)?;
+    let certificates =
+        arguments.tls.then(|| Certificates::prepare(&data_dir, arguments.nodes)).transpose()?;
     for node in &nodes {
-        write_config(node, &nodes, &arguments)?;
+        write_config(node, &nodes, &arguments, certificates.as_ref())?;
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -77,7 +83,7 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
             (index, status)
         }));
     }
-    let mut cluster = Cluster { running, exits };
+    let mut cluster = Cluster { running, certificates, exits };
     let code = tokio::select! {
         outcome = cluster.serve() => outcome?,
         _ = terminate.recv() => ExitCode::SUCCESS,
@@ -89,6 +95,7 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
 
 struct Cluster {
     running: Vec<Running>,
+    certificates: Option<Certificates>,
     exits: Exits,
 }
 
@@ -108,7 +115,11 @@ impl Cluster {
                 bail!("node {} ended before it was ready ({status}). The end of {}:\n{tail}", node.id, node.log.display());
             }
         }
-        println!("{}\nready", self.table());
+        println!("{}", self.table());
+        if let Some(certificates) = &self.certificates {
+            println!("{}", redis_cli(self.running[0].node.port, certificates));
+        }
+        println!("ready");
         while let Some((index, status)) = self.exits.next().await {
             let Running { node, pid } = &self.running[index];
             eprintln!("node {} (pid {pid}) ended: {status}. {} left.", node.id, self.exits.len());
@@ -210,10 +221,14 @@ fn plan(arguments: &DevArguments, data_dir: &Path) -> Vec<Node> {
         .collect()
 }
 
-fn check_ports(nodes: &[Node]) -> anyhow::Result<()> {
+fn check_ports(nodes: &[Node], tls: bool) -> anyhow::Result<()> {
+    let mut ports = vec![(0, "RESP"), (RPC_PORT_OFFSET, "node RPC"), (HTTP_PORT_OFFSET, "HTTP")];
+    if tls {
+        ports.push((TLS_PORT_OFFSET, "RESP over TLS"));
+    }
     for node in nodes {
-        for (offset, purpose) in [(0, "RESP"), (RPC_PORT_OFFSET, "node RPC"), (HTTP_PORT_OFFSET, "HTTP")] {
-            let port = node.port + offset;
+        for (offset, purpose) in &ports {
+            let port = node.port + *offset;
             TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
                 format!("port {port} ({purpose} of node {}) is not free; try another --port", node.id)
             })?;
@@ -222,7 +237,12 @@ fn check_ports(nodes: &[Node]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_config(node: &Node, nodes: &[Node], arguments: &DevArguments) -> anyhow::Result<()> {
+fn write_config(
+    node: &Node,
+    nodes: &[Node],
+    arguments: &DevArguments,
+    certificates: Option<&Certificates>,
+) -> anyhow::Result<()> {
     let at = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let initial_nodes = nodes
         .iter()
@@ -230,10 +250,13 @@ fn write_config(node: &Node, nodes: &[Node], arguments: &DevArguments) -> anyhow
             id: node.id,
             rpc_address: at(node.port + RPC_PORT_OFFSET).to_string(),
             resp_address: at(node.port).to_string(),
+            resp_tls_address: certificates
+                .map(|_| at(node.port + TLS_PORT_OFFSET).to_string())
+                .unwrap_or_default(),
             http_address: at(node.port + HTTP_PORT_OFFSET).to_string(),
         })
         .collect();
-    let config = Config {
+    let mut config = Config {
         node_id: node.id,
         data_dir: node.data_dir.clone(),
         port: node.port,
@@ -246,8 +269,28 @@ fn write_config(node: &Node, nodes: &[Node], arguments: &DevArguments) -> anyhow
         log_level: arguments.log_level.clone(),
         ..Config::default()
     };
+    if let Some(certificates) = certificates {
+        let Pair { certificate, key } = certificates.node(node.id);
+        config.tls_port = node.port + TLS_PORT_OFFSET;
+        config.tls_cert_file = certificate;
+        config.tls_key_file = key;
+        config.tls_ca_cert_file = certificates.authority();
+        config.tls_cluster = true;
+    }
     std::fs::write(&node.config, toml::to_string(&config)?)
         .with_context(|| format!("writing {}", node.config.display()))
+}
+
+/// How to connect over TLS.
+fn redis_cli(port: u16, certificates: &Certificates) -> String {
+    let Pair { certificate, key } = certificates.client();
+    format!(
+        "redis-cli -p {} --tls --cacert {} --cert {} --key {}",
+        port + TLS_PORT_OFFSET,
+        certificates.authority().display(),
+        certificate.display(),
+        key.display()
+    )
 }
 
 fn spawn(node: &Node) -> anyhow::Result<Child> {

@@ -10,7 +10,7 @@ use rivermark_cluster::settings::Redirects;
 use rivermark_protocol::commands::parsed::{BlockingRead, BlockingReadGroup, KeyspaceCommand, NodeCommand};
 use rivermark_protocol::commands::{CommandFlags, CommandSpec, resolve};
 use rivermark_protocol::{Frame, Parsed, Protocol, ReplyError, Request};
-use rivermark_router as router;
+use rivermark_router::{self as router, Transport};
 use rivermark_stream::scatter::Scattered;
 use rivermark_stream::{Command, Query};
 use rivermark_types::{Slot, StreamKey};
@@ -134,7 +134,7 @@ fn plan(
 ) -> Result<(Shape, Next), ReplyError> {
     let parsed = spec.parse(request, session.database)?;
     let topology = node.topology();
-    redirect(node, &topology, spec, request)?;
+    redirect(node, &topology, client.transport, spec, request)?;
     let next = match parsed {
         Parsed::Reply(frame) => Next::Reply(frame),
         Parsed::Command(command) => Next::Propose(scatter::command(&topology, command)?),
@@ -161,6 +161,7 @@ fn plan(
 fn redirect(
     node: &Node,
     topology: &Topology,
+    transport: Transport,
     spec: &CommandSpec,
     request: &Request,
 ) -> Result<(), ReplyError> {
@@ -168,6 +169,6 @@ fn redirect(
         return Ok(());
     }
     let slots = spec.keys_of(request)?.filter_map(|index| request.get(index)).map(Slot::of);
-    router::redirect::redirect(topology, &node.observation(), slots)
+    router::redirect::redirect(topology, &node.observation(), transport, slots)
         .map_or(Ok(()), |redirect| Err(redirected(redirect)))
 }

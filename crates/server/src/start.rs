@@ -9,20 +9,18 @@ use rivermark_fs::OsFileSystem;
 use rivermark_raft::{InitialCluster, NodeOptions, RaftNode, TcpDialer, Timing};
 use rivermark_store::Cache;
 use rivermark_types::NodeId;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::transport::server::TcpIncoming;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Role};
 use crate::data_lock::DataLock;
-use crate::net::listener::{accept, listen};
+use crate::net::listener::{accept, accept_tls, listen};
 use crate::node::Node;
-use crate::shards::peer::PeerOptions;
-use crate::shards::{ClientOptions, Counters, PeerService, ShardClients, ShardHost};
+use crate::shards::{ClientOptions, Counters, ShardClients, ShardHost};
 use crate::shutdown::{self, Ended};
-use crate::{http, metrics, settings, status};
+use crate::tls::{Certificates, TlsDialer};
+use crate::{http, metrics, rpc, settings};
 
 const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const CACHE_FOLDER: &str = "cache";
@@ -51,13 +49,17 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     for variable in Config::unknown_variables() {
         tracing::warn!(variable, "this environment variable names no configuration key");
     }
-    let resp = listen(config.resp_listen(), "clients")?;
-    let rpc = listen(config.rpc_address, "other nodes")?;
+    let certificates = Certificates::load(&config)?;
+    let resp = config.resp_listen().map(|address| listen(address, "clients")).transpose()?;
+    let resp_tls = config.resp_tls_listen().map(|address| listen(address, "clients")).transpose()?;
+    let rpc_listener = listen(config.rpc_address, "other nodes")?;
     let http = listen(config.http_address, "HTTP")?;
     let data_lock = DataLock::take(&config.data_dir)?;
     let counters = Arc::new(Counters::default());
     let host = ShardHost::new(Arc::clone(&counters));
-    let raft = RaftNode::start(raft_options(&config, &host)?).await.context("starting the replicas")?;
+    let raft = RaftNode::start(raft_options(&config, &host, certificates.as_ref())?)
+        .await
+        .context("starting the replicas")?;
     host.attach(&raft);
     let clients = shard_clients(&config, &raft, &host, counters);
     let node = Node::new(config, Arc::clone(&raft), Arc::clone(&host), clients);
@@ -65,7 +67,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let services = TaskTracker::new();
     let connections = TaskTracker::new();
     let rpc_closing = CancellationToken::new();
-    services.spawn(serve_rpc(Arc::clone(&node), rpc, rpc_closing.clone()));
+    services.spawn(rpc::serve(Arc::clone(&node), rpc_listener, certificates.clone(), rpc_closing.clone()));
     let serving = http::serve(Arc::clone(&node), http);
     services.spawn(async move {
         if let Err(error) = serving.await {
@@ -74,10 +76,20 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     });
     services.spawn(settings::follow(Arc::clone(&node)));
     services.spawn(keep_metrics(node.stopping.clone()));
-    services.spawn(accept(Arc::clone(&node), resp, connections.clone()));
+    if let Some(listener) = resp {
+        services.spawn(accept(Arc::clone(&node), listener, connections.clone()));
+    }
+    if let Some(certificates) = certificates {
+        if let Some(listener) = resp_tls {
+            let tls = Arc::clone(&certificates);
+            services.spawn(accept_tls(Arc::clone(&node), listener, connections.clone(), tls));
+        }
+        services.spawn(certificates.follow(node.stopping.clone()));
+    }
     tracing::info!(
         node = %node.id(),
-        resp = %node.config.resp_listen(),
+        resp = node.config.resp_listen().map(tracing::field::display),
+        resp_tls = node.config.resp_tls_listen().map(tracing::field::display),
         rpc = %node.config.rpc_address,
         http = %node.config.http_address,
         "listening"
@@ -101,11 +113,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
 }
 
-fn raft_options(config: &Config, host: &Arc<ShardHost>) -> anyhow::Result<NodeOptions> {
+fn raft_options(
+    config: &Config,
+    host: &Arc<ShardHost>,
+    certificates: Option<&Arc<Certificates>>,
+) -> anyhow::Result<NodeOptions> {
     let nodes = config.founders().into_iter().map(|node| cluster::Node {
         id: NodeId::new(node.id),
         rpc_address: node.rpc_address,
         resp_address: node.resp_address,
+        resp_tls_address: node.resp_tls_address,
         http_address: node.http_address,
         state: cluster::NodeState::Active,
     });
@@ -118,7 +135,10 @@ fn raft_options(config: &Config, host: &Arc<ShardHost>) -> anyhow::Result<NodeOp
         fs: Arc::new(OsFileSystem),
         data_dir: config.data_dir.clone(),
         clock: Arc::new(SystemClock),
-        dialer: Arc::new(TcpDialer),
+        dialer: match certificates.filter(|_| config.tls_cluster) {
+            Some(certificates) => Arc::new(TlsDialer::new(Arc::clone(certificates))),
+            None => Arc::new(TcpDialer),
+        },
         initial: InitialCluster {
             nodes: nodes.collect(),
             shards: config.shards,
@@ -155,38 +175,6 @@ fn shard_clients(
 ) -> Arc<ShardClients> {
     let options = ClientOptions { retry_ms_max: config.retry_ms_max, ..ClientOptions::default() };
     ShardClients::of_node(raft, host, options, counters)
-}
-
-async fn serve_rpc(node: Arc<Node>, listener: TcpListener, closing: CancellationToken) {
-    let (for_cluster, for_status) = (node.watch_topology(), Arc::downgrade(&node));
-    let peer = PeerService::new(
-        Arc::clone(&node.host) as _,
-        PeerOptions {
-            node: node.id(),
-            cluster_id: Box::new(move || for_cluster.borrow().cluster_id()),
-            status: Box::new(move || {
-                let node = for_status.upgrade();
-                let told =
-                    |node: Arc<Node>| status::local(&node.raft, node.started.elapsed(), node.clients.count());
-                node.map(told).unwrap_or_default()
-            }),
-        },
-    );
-    // The builder's own setting does not reach sockets of a listener handed in: without this every small
-    // answer waits for the peer's delayed acknowledgement, 40 ms.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let served = tonic::transport::Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(1)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(2)))
-        .initial_stream_window_size(Some(8 * 1024 * 1024))
-        .initial_connection_window_size(Some(16 * 1024 * 1024))
-        .add_routes(node.raft.grpc_routes())
-        .add_service(peer)
-        .serve_with_incoming_shutdown(incoming, closing.cancelled_owned())
-        .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the listener of the other nodes ended");
-    }
 }
 
 async fn keep_metrics(stopping: CancellationToken) {

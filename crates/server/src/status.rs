@@ -35,8 +35,11 @@ pub struct ClusterStatus {
 pub struct NodeStatus {
     /// Its number.
     pub id: u64,
-    /// For clients.
+    /// For clients; empty without a port for plain text.
     pub resp_address: String,
+    /// For clients that use TLS; empty without such a port.
+    #[serde(default)]
+    pub resp_tls_address: String,
     /// For nodes.
     pub rpc_address: String,
     /// For operators.
@@ -172,6 +175,7 @@ fn assemble(topology: &Topology, answers: &BTreeMap<NodeId, Option<StatusRespons
             NodeStatus {
                 id: node.id.get(),
                 resp_address: node.resp_address.clone(),
+                resp_tls_address: node.resp_tls_address.clone(),
                 rpc_address: node.rpc_address.clone(),
                 http_address: node.http_address.clone(),
                 reachable: answer.is_some(),

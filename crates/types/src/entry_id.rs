@@ -62,8 +62,7 @@ impl EntryId {
     }
 }
 
-/// Decimal digits alone, up to 64 bits.
-pub(crate) fn parse_u64(digits: &[u8]) -> Result<u64, ParseEntryIdError> {
+fn parse_u64(digits: &[u8]) -> Result<u64, ParseEntryIdError> {
     if digits.is_empty() || digits.len() > 20 {
         return Err(ParseEntryIdError);
     }

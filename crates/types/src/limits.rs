@@ -73,15 +73,6 @@ pub const RANGE_BYTES_MAX: usize = 256 * MIB;
 /// A blocked XREADGROUP with CLAIM looks at idle times no more often than this.
 pub const CLAIM_LOOK_MS_MIN: u64 = 10;
 
-/// Fields a stream keeps entries ordered by at once (XRANGEBYSCORE): asking for one more forgets the order of the
-/// one asked for least recently, which costs a walk over the stream when it is asked for again.
-pub const FIELD_INDEXES_MAX: usize = 8;
-/// An order by a field that nobody asked for is forgotten after so many changes of the stream, or as many as it holds
-/// entries if those are more.
-pub const FIELD_INDEX_UNREAD_CHANGES_MIN: u64 = 65_536;
-/// Greatest length of a value that is read as a number or a time.
-pub const SCORE_BYTES_MAX: usize = 128;
-
 /// A session that sent nothing for this long (by stamped time) is forgotten.
 pub const SESSION_IDLE_MS_MAX: u64 = 60 * 60 * 1000;
 /// An idle router refreshes its sessions this often.
@@ -89,6 +80,10 @@ pub const SESSION_REFRESH_MS: u64 = 10 * 60 * 1000;
 
 /// Client connections of one node (`maxclients`).
 pub const CLIENTS_DEFAULT: usize = 10_000;
+/// TLS handshakes of one listener under way; beyond that connections wait to be accepted.
+pub const TLS_HANDSHAKES_MAX: usize = 512;
+/// Longest time a TLS handshake may take.
+pub const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
 /// Requests of one connection that are under way; more are not decoded.
 pub const CONNECTION_REQUESTS_IN_FLIGHT_MAX: usize = 16 * 1024;
 /// Input of one connection read ahead of what is decoded, unless one request needs more.

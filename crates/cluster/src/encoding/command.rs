@@ -101,16 +101,21 @@ fn write_update_node(writer: &mut Writer, update: &UpdateNode) {
     writer.text(2, &update.rpc_address);
     writer.text(3, &update.resp_address);
     writer.text(4, &update.http_address);
+    if !update.resp_tls_address.is_empty() {
+        writer.text(5, &update.resp_tls_address);
+    }
 }
 
 fn read_update_node(mut reader: Reader<'_>) -> Result<UpdateNode, DecodeError> {
     let (mut node, mut rpc, mut resp, mut http) = (None, None, None, None);
+    let mut resp_tls = String::new();
     while let Some((tag, field)) = reader.next()? {
         match tag {
             1 => node = Some(NodeId::new(field.number()?)),
             2 => rpc = Some(field.text()?),
             3 => resp = Some(field.text()?),
             4 => http = Some(field.text()?),
+            5 => resp_tls = field.text()?,
             _ => reader.unknown("node update field", tag)?,
         }
     }
@@ -118,6 +123,7 @@ fn read_update_node(mut reader: Reader<'_>) -> Result<UpdateNode, DecodeError> {
         node: node.ok_or(DecodeError::Missing("node id"))?,
         rpc_address: rpc.ok_or(DecodeError::Missing("RPC address"))?,
         resp_address: resp.ok_or(DecodeError::Missing("RESP address"))?,
+        resp_tls_address: resp_tls,
         http_address: http.ok_or(DecodeError::Missing("HTTP address"))?,
     })
 }

@@ -80,10 +80,15 @@ pub(super) fn write_node(writer: &mut Writer, node: &Node) {
     writer.text(3, &node.resp_address);
     writer.text(4, &node.http_address);
     writer.number(5, state_number(node.state));
+    // Left out where it is not used, so that earlier releases read what they can serve.
+    if !node.resp_tls_address.is_empty() {
+        writer.text(6, &node.resp_tls_address);
+    }
 }
 
 pub(super) fn read_node(mut reader: Reader<'_>) -> Result<Node, DecodeError> {
     let (mut id, mut rpc, mut resp, mut http, mut state) = (None, None, None, None, None);
+    let mut resp_tls = String::new();
     while let Some((tag, field)) = reader.next()? {
         match tag {
             1 => id = Some(NodeId::new(field.number()?)),
@@ -91,6 +96,7 @@ pub(super) fn read_node(mut reader: Reader<'_>) -> Result<Node, DecodeError> {
             3 => resp = Some(field.text()?),
             4 => http = Some(field.text()?),
             5 => state = Some(state_of_number(field.number()?)?),
+            6 => resp_tls = field.text()?,
             _ => reader.unknown("node field", tag)?,
         }
     }
@@ -98,6 +104,7 @@ pub(super) fn read_node(mut reader: Reader<'_>) -> Result<Node, DecodeError> {
         id: id.ok_or(DecodeError::Missing("node id"))?,
         rpc_address: rpc.ok_or(DecodeError::Missing("RPC address"))?,
         resp_address: resp.ok_or(DecodeError::Missing("RESP address"))?,
+        resp_tls_address: resp_tls,
         http_address: http.ok_or(DecodeError::Missing("HTTP address"))?,
         state: state.ok_or(DecodeError::Missing("node state"))?,
     })

@@ -1,7 +1,9 @@
 //! Bytes: what was written comes back, what was not written is refused, and nothing panics.
 
 use proptest::prelude::*;
-use rivermark_cluster::{Command, DecodeError, Machine, Outcome, Rejection, Setting, Topology, invariants};
+use rivermark_cluster::{
+    Command, DecodeError, Machine, Node, Outcome, Rejection, Setting, Topology, invariants,
+};
 use rivermark_types::{NodeId, ShardId};
 
 use crate::strategies::{command, commands, machine, node};
@@ -43,6 +45,9 @@ fn the_encoding_is_durable() {
     let bytes = Command::AddNode(node(300)).encode();
     let expected = b"\x01\x02\x35\x01\x02\xac\x02\x02\x0enode-300:16379\x03\x0dnode-300:6379\x04\x0dnode-300:8379\x05\x01\x01";
     assert_eq!(bytes.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    let with_tls = Node { resp_tls_address: "n:1".to_owned(), ..node(300) };
+    let bytes = Command::AddNode(with_tls).encode();
+    assert!(bytes.ends_with(b"\x05\x01\x01\x06\x03n:1"), "{}", bytes.escape_ascii());
     assert_eq!(Command::RemoveNode(NodeId::new(1)).encode()[..], *b"\x01\x05\x03\x01\x01\x01");
     assert_eq!(machine(3, 3, 3).digest(), 0x0fba_7195_4446_f1f1);
 }

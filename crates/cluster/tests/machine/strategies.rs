@@ -10,6 +10,7 @@ pub(crate) fn node(id: u64) -> Node {
         id: NodeId::new(id),
         rpc_address: format!("node-{id}:16379"),
         resp_address: format!("node-{id}:6379"),
+        resp_tls_address: String::new(),
         http_address: format!("node-{id}:8379"),
         state: NodeState::Active,
     }
@@ -53,13 +54,9 @@ fn state() -> impl Strategy<Value = NodeState> {
 }
 
 fn any_node() -> impl Strategy<Value = Node> {
-    let fields = (node_id(), address(), address(), address(), state());
-    let odd = fields.prop_map(|(id, rpc_address, resp_address, http_address, state)| Node {
-        id,
-        rpc_address,
-        resp_address,
-        http_address,
-        state,
+    let fields = (node_id(), address(), address(), address(), address(), state());
+    let odd = fields.prop_map(|(id, rpc_address, resp_address, resp_tls_address, http_address, state)| {
+        Node { id, rpc_address, resp_address, resp_tls_address, http_address, state }
     });
     prop_oneof![3 => (1u64..=8).prop_map(node), 1 => odd]
 }
@@ -79,9 +76,15 @@ fn any_bootstrap() -> impl Strategy<Value = Command> {
 }
 
 pub(crate) fn command() -> impl Strategy<Value = Command> {
-    let update = (node_id(), address(), address(), address()).prop_map(
-        |(node, rpc_address, resp_address, http_address)| {
-            Command::UpdateNode(UpdateNode { node, rpc_address, resp_address, http_address })
+    let update = (node_id(), address(), address(), address(), address()).prop_map(
+        |(node, rpc_address, resp_address, resp_tls_address, http_address)| {
+            Command::UpdateNode(UpdateNode {
+                node,
+                rpc_address,
+                resp_address,
+                resp_tls_address,
+                http_address,
+            })
         },
     );
     let setting = prop::sample::select(&Setting::ALL[..]);

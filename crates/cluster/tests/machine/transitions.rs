@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rivermark_cluster::command::{Bootstrap, UpdateNode};
 use rivermark_cluster::{
-    Command, Machine, NodeState, Outcome, Rejection, Setting, SlotRange, SlotRanges, Topology, invariants,
+    Command, Machine, Node, NodeState, Outcome, Rejection, Setting, SlotRange, SlotRanges, Topology,
+    invariants,
 };
 use rivermark_types::limits::{NODES_MAX, SHARDS_MAX};
 use rivermark_types::{NodeId, SLOT_COUNT, ShardId, Slot};
@@ -102,6 +103,18 @@ fn bad_bootstraps_leave_nothing() {
     let mut bad = node(1);
     bad.resp_address = "nowhere".to_owned();
     refused(with(vec![bad]), Rejection::BadAddress { node: NodeId::new(1) });
+    let bad_tls = Node { resp_tls_address: "nowhere".to_owned(), ..node(1) };
+    refused(with(vec![bad_tls]), Rejection::BadAddress { node: NodeId::new(1) });
+    let deaf = Node { resp_address: String::new(), ..node(1) };
+    refused(with(vec![deaf]), Rejection::BadAddress { node: NodeId::new(1) });
+}
+
+#[test]
+fn a_node_may_serve_clients_over_tls_alone() {
+    let mut machine = machine(3, 3, 3);
+    let secret = Node { resp_address: String::new(), resp_tls_address: "node-4:6380".to_owned(), ..node(4) };
+    check(&mut machine, &Command::AddNode(secret.clone()), Ok(Change::Made));
+    assert_eq!(machine.topology().node(secret.id), Some(&secret));
 }
 
 #[test]
@@ -120,6 +133,7 @@ fn nodes_join_move_and_leave_for_good() {
             node: NodeId::new(node),
             rpc_address: rpc.to_owned(),
             resp_address: "moved:6379".to_owned(),
+            resp_tls_address: "moved:6380".to_owned(),
             http_address: String::new(),
         })
     };

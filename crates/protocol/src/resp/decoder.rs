@@ -25,6 +25,9 @@ const SPANS_RESERVED_MAX: usize = 16;
 /// The least a reader should make room for, so that short reads stay few.
 const READ_BYTES_MIN: usize = 16 * 1024;
 
+/// The first byte of a TLS connection (the record type of RFC 8446, 5.1); no command begins with it.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// Whether the client has shown who it is. Until then requests must be small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authentication {
@@ -70,13 +73,16 @@ pub enum DecodeError {
     /// A browser was made to talk to us. Closed without a word, as nothing may reach the page behind it.
     #[error("request looks like HTTP")]
     CrossProtocol,
+    /// The client speaks TLS where plain text is expected, and would understand no answer.
+    #[error("request looks like TLS")]
+    Tls,
 }
 
 impl DecodeError {
     /// What to answer before closing; `None` is to close in silence.
     pub fn reply(&self) -> Option<ReplyError> {
         match self {
-            Self::RequestTooLarge | Self::CrossProtocol => None,
+            Self::RequestTooLarge | Self::CrossProtocol | Self::Tls => None,
             error => Some(ReplyError::Protocol(Bytes::from(error.to_string()))),
         }
     }
@@ -137,6 +143,9 @@ impl RequestDecoder {
                 return self.arguments(buffer);
             }
             let Some(&first) = buffer.first() else { return Ok(None) };
+            if first == TLS_HANDSHAKE {
+                return Err(DecodeError::Tls);
+            }
             if first != b'*' {
                 match self.inline(buffer)? {
                     Inline::Request(request) => return Ok(Some(request)),

@@ -90,6 +90,18 @@ fn browsers_are_cut_off_in_silence() {
 }
 
 #[test]
+fn tls_where_plain_text_is_expected_ends_in_silence() {
+    // The beginning of a ClientHello, which may hold line ends anywhere.
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\r\nPING\r\n";
+    for end in 1..=hello.len() {
+        assert_eq!(decode(&hello[..end]), (Vec::new(), Some(DecodeError::Tls)));
+    }
+    assert_eq!(DecodeError::Tls.reply(), None);
+    let (requests, error) = decode(&[b"PING\r\n", &hello[..]].concat());
+    assert_eq!((requests.len(), error), (1, Some(DecodeError::Tls)));
+}
+
+#[test]
 fn lines_at_the_limit() {
     let line = [vec![b'x'; REQUEST_INLINE_BYTES_MAX], b"\n".to_vec()].concat();
     assert_eq!(decode(&line).0.len(), 1);

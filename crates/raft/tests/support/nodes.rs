@@ -95,6 +95,7 @@ impl Cluster {
                     id: NodeId::new(id),
                     rpc_address: format!("127.0.0.1:{}", port()),
                     resp_address: format!("127.0.0.1:{}", 20000 + id),
+                    resp_tls_address: String::new(),
                     http_address: String::new(),
                     state: NodeState::Active,
                 }

@@ -83,9 +83,9 @@ pub async fn perform(node: Arc<Node>, client: Arc<Client>, task: Task) -> Perfor
         Task::Read(read) => blocking::read(&node, &client, read).await.into(),
         Task::ReadGroup(read) => blocking::read_group(&node, &client, read).await.into(),
         Task::Keyspace(command) => keyspace::execute(&node, command).await.into(),
-        Task::Node(command) => node_command::execute(&node, command).await.into(),
+        Task::Node(command) => node_command::execute(&node, &client, command).await.into(),
         Task::Watch(keys) => watch(&node, keys).await,
-        Task::Exec(prepared) => transaction::execute(&node, *prepared).await.into(),
+        Task::Exec(prepared) => transaction::execute(&node, &client, *prepared).await.into(),
     }
 }
 

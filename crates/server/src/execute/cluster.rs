@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use rivermark_protocol::commands::parsed::ClusterCommand;
 use rivermark_protocol::{Frame, ReplyError};
-use rivermark_router::NodeName;
 use rivermark_router::cluster_view::{self, Endpoint, NodesRow, ReplicaRow, ShardRow, SlotsRow};
+use rivermark_router::{NodeName, Transport};
 
 use crate::node::Node;
 
-/// Runs a subcommand.
-pub fn execute(node: &Node, command: &ClusterCommand) -> Frame {
+/// Runs a subcommand for a client that is connected by `transport`.
+pub fn execute(node: &Node, transport: Transport, command: &ClusterCommand) -> Frame {
     let topology = node.topology();
     let observation = node.observation();
     match command {
@@ -17,15 +17,17 @@ pub fn execute(node: &Node, command: &ClusterCommand) -> Frame {
             Frame::Verbatim(Bytes::from(cluster_view::info(&topology, &observation).to_string()))
         }
         ClusterCommand::Nodes => {
-            let lines = cluster_view::nodes(&topology, &observation);
+            let lines = cluster_view::nodes(&topology, &observation, transport);
             let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
             Frame::Verbatim(Bytes::from(text))
         }
         ClusterCommand::Slots => {
-            Frame::Array(cluster_view::slots(&topology, &observation).iter().map(slots_row).collect())
+            let rows = cluster_view::slots(&topology, &observation, transport);
+            Frame::Array(rows.iter().map(slots_row).collect())
         }
         ClusterCommand::Shards => {
-            Frame::Array(cluster_view::shards(&topology, &observation).iter().map(shard_row).collect())
+            let rows = cluster_view::shards(&topology, &observation, transport);
+            Frame::Array(rows.iter().map(shard_row).collect())
         }
         ClusterCommand::MyId => Frame::text(NodeName::of_node(&topology, node.id()).to_string()),
         ClusterCommand::MyShardId => {
@@ -39,7 +41,7 @@ pub fn execute(node: &Node, command: &ClusterCommand) -> Frame {
             let text = String::from_utf8_lossy(name);
             match NodeName::find_node(&topology, &text) {
                 Some(leader) => {
-                    let rows = cluster_view::followers_of(&topology, &observation, leader);
+                    let rows = cluster_view::followers_of(&topology, &observation, transport, leader);
                     Frame::Array(rows.iter().map(|row: &NodesRow| Frame::text(row.to_string())).collect())
                 }
                 None => Frame::Error(ReplyError::UnknownNode(name.clone())),
@@ -72,15 +74,17 @@ fn shard_row(row: &ShardRow) -> Frame {
 
 fn replica_row(row: &ReplicaRow) -> Frame {
     let endpoint = &row.endpoint;
-    Frame::fields([
-        ("id", Frame::text(endpoint.name.to_string())),
-        ("port", port(endpoint)),
+    let ports = [("port", endpoint.plain_port), ("tls-port", endpoint.tls_port)];
+    let ports = ports.into_iter().filter_map(|(name, port)| Some((name, Frame::Integer(port?.into()))));
+    let rest = [
         ("ip", Frame::text(endpoint.host.clone())),
         ("endpoint", Frame::text(endpoint.host.clone())),
         ("role", Frame::text(row.role.to_string())),
         ("replication-offset", Frame::Integer(0)),
         ("health", Frame::text(row.health.to_string())),
-    ])
+    ];
+    let id = ("id", Frame::text(endpoint.name.to_string()));
+    Frame::fields(std::iter::once(id).chain(ports).chain(rest))
 }
 
 fn slot(number: u16) -> Frame {

@@ -55,6 +55,12 @@ fn facts(node: &Node) -> Vec<(&'static str, String)> {
         ("slowlog-log-slower-than", "-1".to_owned()),
         ("slowlog-max-len", "0".to_owned()),
         ("tcp-keepalive", config.tcp_keepalive.to_string()),
+        ("tls-auth-clients", config.tls_auth_clients.as_str().to_owned()),
+        ("tls-ca-cert-file", config.tls_ca_cert_file.display().to_string()),
+        ("tls-cert-file", config.tls_cert_file.display().to_string()),
+        ("tls-cluster", tunables::yes_no(config.tls_cluster).to_owned()),
+        ("tls-key-file", config.tls_key_file.display().to_string()),
+        ("tls-port", config.tls_port.to_string()),
     ]
 }
 

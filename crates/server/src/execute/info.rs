@@ -89,7 +89,8 @@ fn lines<const N: usize>(pairs: [(&str, String); N]) -> Lines {
 
 fn server(node: &Node) -> Lines {
     let uptime = node.started.elapsed().as_secs();
-    lines([
+    let config = &node.config;
+    let mut lines = lines([
         ("redis_version", REDIS_VERSION.to_owned()),
         ("redis_git_sha1", "00000000".to_owned()),
         ("redis_git_dirty", "0".to_owned()),
@@ -101,14 +102,21 @@ fn server(node: &Node) -> Lines {
         ("multiplexing_api", "epoll".to_owned()),
         ("process_id", std::process::id().to_string()),
         ("run_id", node.run_id.clone()),
-        ("tcp_port", node.config.port.to_string()),
+        ("tcp_port", if config.port != 0 { config.port } else { config.tls_port }.to_string()),
         ("uptime_in_seconds", uptime.to_string()),
         ("uptime_in_days", (uptime / 86_400).to_string()),
         ("hz", "10".to_owned()),
         ("executable", std::env::current_exe().unwrap_or_default().display().to_string()),
         ("config_file", String::new()),
         ("node_id", node.id().to_string()),
-    ])
+    ]);
+    let listeners = [("tcp", config.resp_listen()), ("tls", config.resp_tls_listen())];
+    let listeners = listeners.into_iter().filter_map(|(name, address)| Some((name, address?)));
+    lines.extend(listeners.enumerate().map(|(index, (name, address))| {
+        let value = format!("name={name},bind={},port={}", address.ip(), address.port());
+        (format!("listener{index}"), value)
+    }));
+    lines
 }
 
 fn clients(node: &Node) -> Lines {

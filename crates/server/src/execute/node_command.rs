@@ -5,12 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rivermark_protocol::Frame;
 use rivermark_protocol::commands::parsed::{NodeCommand, WaitReplicas};
 
+use crate::clients::Client;
 use crate::execute::{cluster, config_command, info};
 use crate::node::Node;
 use crate::reply::Answer;
 
 /// Runs one of them. Everything sent before it on its connection is answered.
-pub async fn execute(node: &Node, command: NodeCommand) -> Answer {
+pub async fn execute(node: &Node, client: &Client, command: NodeCommand) -> Answer {
     let frame = match command {
         NodeCommand::ConfigGet(patterns) => config_command::get(node, &patterns),
         NodeCommand::ConfigSet(pairs) => config_command::set(node, &pairs).await.unwrap_or_else(Frame::Error),
@@ -33,7 +34,7 @@ pub async fn execute(node: &Node, command: NodeCommand) -> Answer {
         NodeCommand::SlowLogGet(_) => Frame::Array(Vec::new()),
         NodeCommand::SlowLogLength => Frame::Integer(0),
         NodeCommand::SlowLogReset => Frame::OK,
-        NodeCommand::Cluster(command) => cluster::execute(node, &command),
+        NodeCommand::Cluster(command) => cluster::execute(node, client.transport, &command),
     };
     frame.into()
 }

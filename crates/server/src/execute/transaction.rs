@@ -182,7 +182,7 @@ fn single<T>(scattered: Scattered<T>) -> Result<(ShardId, T), ReplyError> {
 }
 
 /// Runs a transaction to its end.
-pub async fn execute(node: &Node, prepared: Prepared) -> Answer {
+pub async fn execute(node: &Node, client: &Client, prepared: Prepared) -> Answer {
     let Prepared { shard, transaction, replies } = prepared;
     let mut outcomes = Vec::new().into_iter();
     if let Some(shard) = shard {
@@ -200,7 +200,7 @@ pub async fn execute(node: &Node, prepared: Prepared) -> Answer {
             Source::NextStep => {
                 Answer::Outcome(outcomes.next().expect("a transaction answers each of its steps"))
             }
-            Source::Node(command) => node_command::execute(node, command).await,
+            Source::Node(command) => node_command::execute(node, client, command).await,
         };
         answers.push((protocol, shape, answer));
     }

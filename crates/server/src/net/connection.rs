@@ -24,7 +24,6 @@ use rivermark_types::limits::{
     CONNECTION_INPUT_BYTES_MAX, CONNECTION_OUTPUT_BYTES_MAX, CONNECTION_REQUESTS_IN_FLIGHT_MAX,
 };
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clients::Registered;
@@ -33,6 +32,7 @@ use crate::execute::alone::Done;
 use crate::net::linger::linger;
 use crate::net::read_pace::ReadPace;
 use crate::net::run::{Finished, Run};
+use crate::net::stream::ClientStream;
 use crate::node::Node;
 use crate::session::Session;
 
@@ -67,7 +67,7 @@ enum Ending {
 pub struct Connection {
     node: Arc<Node>,
     client: Registered,
-    stream: TcpStream,
+    stream: ClientStream,
     session: Session,
     decoder: RequestDecoder,
     input: BytesMut,
@@ -91,8 +91,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection just accepted.
-    pub fn new(node: Arc<Node>, client: Registered, stream: TcpStream) -> Self {
+    /// A connection just accepted, and what was read of it already.
+    pub fn new(node: Arc<Node>, client: Registered, stream: ClientStream, input: BytesMut) -> Self {
         let authenticated = node.tunables.password().is_none();
         let needed = if authenticated { Authentication::Done } else { Authentication::Required };
         let mut decoder = RequestDecoder::new(needed);
@@ -103,7 +103,8 @@ impl Connection {
             stream,
             session: Session::new(authenticated),
             decoder,
-            input: BytesMut::new(),
+            starved: input.is_empty(),
+            input,
             output: BytesMut::new(),
             run: Run::default(),
             held: None,
@@ -112,7 +113,6 @@ impl Connection {
             kind: Kind::Nothing,
             requests_under_way: 0,
             read_pace: ReadPace::default(),
-            starved: true,
             ending: Ending::No,
             left: false,
             last_active: Instant::now(),
@@ -130,8 +130,9 @@ impl Connection {
                 break;
             }
         }
+        let socket = self.stream.finish();
         if self.ending == Ending::Linger {
-            linger(self.stream).await;
+            linger(socket).await;
         }
     }
 
@@ -166,7 +167,7 @@ impl Connection {
     fn interest(&self) -> Option<Interest> {
         let read =
             (self.ending == Ending::No && !self.left && self.wants_input()).then_some(Interest::READABLE);
-        let write = (!self.output.is_empty()).then_some(Interest::WRITABLE);
+        let write = (!self.output.is_empty() || self.stream.holds_output()).then_some(Interest::WRITABLE);
         match (read, write) {
             (Some(read), Some(write)) => Some(read | write),
             (read, write) => read.or(write),
@@ -191,7 +192,8 @@ impl Connection {
 
     fn is_over(&self) -> bool {
         let idle = self.under_way.is_empty() && self.run.is_empty() && self.held.is_none();
-        (self.ending != Ending::No || (self.left && self.starved)) && idle && self.output.is_empty()
+        let written = self.output.is_empty() && !self.stream.holds_output();
+        (self.ending != Ending::No || (self.left && self.starved)) && idle && written
     }
 
     /// Reads what the socket has. False if the connection is of no use any more.
@@ -233,6 +235,7 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
+        self.stream.try_flush()?;
         self.shrink();
         Ok(())
     }

@@ -8,13 +8,15 @@ use anyhow::Context;
 use bytes::BytesMut;
 use rivermark_protocol::{Protocol, ReplyError, ReplyWriter};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
-use tokio::io::AsyncWriteExt;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
 use crate::net::connection::Connection;
 use crate::net::linger::linger;
+use crate::net::stream::ClientStream;
 use crate::node::Node;
+use crate::tls::{Certificates, Handshakes, perform};
 
 const BACKLOG: i32 = 4096;
 /// After running out of descriptors, accepting again at once would only spin.
@@ -38,13 +40,54 @@ pub fn listen(address: SocketAddr, purpose: &str) -> anyhow::Result<TcpListener>
 
 /// Accepts until the node stops accepting. Connections run on `tasks`.
 pub async fn accept(node: Arc<Node>, listener: TcpListener, tasks: TaskTracker) {
+    while let Some((stream, peer)) = next(&node, &listener).await {
+        admit(&node, ClientStream::Plain(stream), BytesMut::new(), peer, &tasks);
+    }
+}
+
+/// The same over TLS.
+pub async fn accept_tls(
+    node: Arc<Node>,
+    listener: TcpListener,
+    tasks: TaskTracker,
+    certificates: Arc<Certificates>,
+) {
+    let handshakes = Handshakes::default();
+    loop {
+        let permit = handshakes.permit().await;
+        let Some((stream, peer)) = next(&node, &listener).await else { return };
+        // A handshake would only add to the load, and without one there is no way to say why.
+        if node.clients.count() >= node.tunables.maxclients() {
+            node.stats.rejected_connections.increase();
+            continue;
+        }
+        let (node, own_tasks, config) = (Arc::clone(&node), tasks.clone(), certificates.for_clients());
+        tasks.spawn(async move {
+            let performed = tokio::select! {
+                performed = perform(permit, stream, peer, config) => performed,
+                () = node.stopping.cancelled() => return,
+            };
+            match performed.map(ClientStream::after_handshake) {
+                Some(Ok((stream, input))) => admit(&node, stream, input, peer, &own_tasks),
+                Some(Err(error)) => tracing::debug!(%peer, %error, "no TLS connection"),
+                None => {}
+            }
+        });
+    }
+}
+
+/// The next connection; `None` when the node stops accepting.
+async fn next(node: &Node, listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = node.closing.cancelled() => return,
+            () = node.closing.cancelled() => return None,
         };
         match accepted {
-            Ok((stream, peer)) => admit(&node, stream, peer, &tasks),
+            Ok((stream, peer)) => {
+                tune(&stream, node.config.tcp_keepalive);
+                return Some((stream, peer));
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -53,23 +96,21 @@ pub async fn accept(node: Arc<Node>, listener: TcpListener, tasks: TaskTracker) 
     }
 }
 
-fn admit(node: &Arc<Node>, stream: TcpStream, peer: SocketAddr, tasks: &TaskTracker) {
-    let refusal = if node.clients.count() >= node.tunables.maxclients() {
-        Some(ReplyError::TooManyClients)
-    } else if node.tunables.is_protected() && !peer.ip().to_canonical().is_loopback() {
-        Some(ReplyError::ProtectedMode)
-    } else {
-        None
-    };
-    if let Some(refusal) = refusal {
+fn admit(node: &Arc<Node>, stream: ClientStream, input: BytesMut, peer: SocketAddr, tasks: &TaskTracker) {
+    let refused = |stream, refusal| {
         node.stats.rejected_connections.increase();
         tasks.spawn(turn_away(stream, refusal));
-        return;
+    };
+    if node.tunables.is_protected() && !peer.ip().to_canonical().is_loopback() {
+        return refused(stream, ReplyError::ProtectedMode);
     }
-    tune(&stream, node.config.tcp_keepalive);
-    let local = stream.local_addr().unwrap_or_else(|_| node.config.resp_listen());
-    let client = node.clients.enter(peer, local);
-    tasks.spawn(Connection::new(Arc::clone(node), client, stream).serve());
+    let local = stream.socket().local_addr().unwrap_or_else(|_| SocketAddr::new(node.config.bind, 0));
+    match node.clients.enter(node.tunables.maxclients(), stream.transport(), peer, local) {
+        Some(client) => {
+            tasks.spawn(Connection::new(Arc::clone(node), client, stream, input).serve());
+        }
+        None => refused(stream, ReplyError::TooManyClients),
+    }
 }
 
 fn tune(stream: &TcpStream, keepalive_s: u64) {
@@ -87,10 +128,11 @@ fn tune(stream: &TcpStream, keepalive_s: u64) {
     }
 }
 
-async fn turn_away(mut stream: TcpStream, refusal: ReplyError) {
+/// A fresh connection takes a line at once; one that does not is not waited for.
+async fn turn_away(mut stream: ClientStream, refusal: ReplyError) {
     let mut line = BytesMut::new();
     ReplyWriter::new(&mut line, Protocol::Resp2).error(&refusal);
-    if stream.write_all(&line).await.is_ok() {
-        linger(stream).await;
+    if stream.ready(Interest::WRITABLE).await.is_ok() && stream.try_write(&line).is_ok() {
+        linger(stream.finish()).await;
     }
 }

@@ -5,3 +5,4 @@ pub mod linger;
 pub mod listener;
 pub mod read_pace;
 pub mod run;
+pub mod stream;

@@ -5,4 +5,5 @@ mod commands;
 mod connections;
 mod lifecycle;
 mod process;
+mod tls;
 mod transactions;

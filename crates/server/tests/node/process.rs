@@ -32,11 +32,13 @@ impl Server {
         let mut arguments = vec![
             "server".to_owned(),
             format!("--data-dir={}", data.path().join("data").display()),
-            format!("--port={port}"),
             format!("--rpc-address=127.0.0.1:{rpc}"),
             format!("--http-address=127.0.0.1:{http}"),
             "--log-level=warn".to_owned(),
         ];
+        if !flags.iter().any(|flag| flag.starts_with("--port=")) {
+            arguments.push(format!("--port={port}"));
+        }
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         let child = spawn(&arguments);
         let server = Self { child, port, http, arguments, data };
@@ -81,7 +83,8 @@ impl Server {
         self.wait_until_ready();
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a child has an id");
         kill_process(pid, signal).expect("the child was not reaped");
     }
@@ -111,7 +114,8 @@ fn spawn(arguments: &[String]) -> Child {
         .expect("the binary was built")
 }
 
-fn free_ports<const N: usize>() -> [u16; N] {
+/// Ports that nothing listened on a moment ago.
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("bound").port())
 }

@@ -5,7 +5,6 @@ mod blocks;
 mod claiming;
 mod expiry;
 mod moving;
-mod scores;
 mod sessions;
 mod snapshots;
 mod transactions;

@@ -50,6 +50,7 @@ impl Cluster {
                 id: NodeId::new(id),
                 rpc_address: format!("127.0.0.1:{}", port()),
                 resp_address: format!("127.0.0.1:{}", 20_000 + id),
+                resp_tls_address: String::new(),
                 http_address: format!("127.0.0.1:{}", 30_000 + id),
                 state: NodeState::Active,
             })
