@@ -29,9 +29,10 @@ const MAP: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// The crates whose code must give the same result on every replica, and all they may depend on.
+/// The crates whose code must give the same result on every replica, and all they may depend on. Of jiff there is the
+/// calendar only: without default features it knows no clock, no file and no time zone.
 const PURE: &[(&str, &[&str])] = &[
-    ("types", &["bytes", "crc", "thiserror"]),
+    ("types", &["bytes", "crc", "jiff", "thiserror"]),
     ("stream", &["bytes", "thiserror"]),
     ("cluster", &["bytes", "crc", "thiserror"]),
     ("router", &["thiserror"]),

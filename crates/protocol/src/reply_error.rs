@@ -55,6 +55,7 @@ reply_errors! {
     InvalidEntryId => "ERR Invalid stream ID specified as stream command argument",
     InvalidRangeStart => "ERR invalid start ID for the interval",
     InvalidRangeEnd => "ERR invalid end ID for the interval",
+    InvalidScore => "ERR min or max is not a float",
 
     // XADD, XTRIM, XSETID.
     EntryIdZero => "ERR The ID specified in XADD must be greater than 0-0",

@@ -78,9 +78,9 @@ impl Block {
         self.live
     }
 
-    /// Bytes in memory, the allocator's own not counted.
+    /// Bytes in memory, room for growth and the allocator's own not counted: those differ between replicas.
     pub fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.packed.capacity()
+        size_of::<Self>() + self.packed.len()
     }
 
     /// Whether an entry of these fields starts the next block (`streamAppendItem` of Redis's t_stream.c).
@@ -151,20 +151,23 @@ impl Block {
     }
 
     /// Marks live entries from the front deleted while `goes` says so; how many.
-    pub fn delete_front(&mut self, mut goes: impl FnMut(EntryId) -> bool) -> u32 {
-        self.delete_where(|id| if goes(id) { Verdict::Goes } else { Verdict::End })
+    pub fn delete_front(&mut self, mut goes: impl FnMut(&BlockEntry<'_>) -> bool) -> u32 {
+        self.delete_where(|entry| if goes(entry) { Verdict::Goes } else { Verdict::End })
     }
 
-    /// Marks entries of the list, in order, deleted; how many were live.
-    pub fn delete_listed(&mut self, ids: &[EntryId]) -> u32 {
-        self.delete_where(|id| match ids.binary_search(&id) {
-            Ok(_) => Verdict::Goes,
+    /// Marks entries of the list, in order, deleted, and shows each that was live; how many were.
+    pub fn delete_listed(&mut self, ids: &[EntryId], mut goes: impl FnMut(&BlockEntry<'_>)) -> u32 {
+        self.delete_where(|entry| match ids.binary_search(&entry.id) {
+            Ok(_) => {
+                goes(entry);
+                Verdict::Goes
+            }
             Err(at) if at == ids.len() => Verdict::End,
             Err(_) => Verdict::Stays,
         })
     }
 
-    fn delete_where(&mut self, mut verdict: impl FnMut(EntryId) -> Verdict) -> u32 {
+    fn delete_where(&mut self, mut verdict: impl FnMut(&BlockEntry<'_>) -> Verdict) -> u32 {
         let mut marks = Vec::new();
         let mut walk = self.all();
         loop {
@@ -173,7 +176,7 @@ impl Block {
             if entry.deleted {
                 continue;
             }
-            match verdict(entry.id) {
+            match verdict(&entry) {
                 Verdict::Goes => marks.push(at),
                 Verdict::Stays => {}
                 Verdict::End => break,
@@ -220,6 +223,14 @@ impl Block {
             }
         }
         self.live += 1;
+    }
+}
+
+/// How many entries this thread looked at in blocks: what a read costs, whatever the machine it runs on.
+#[cfg(test)]
+pub(crate) mod unpacked {
+    thread_local! {
+        pub static COUNT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
     }
 }
 
@@ -277,7 +288,23 @@ impl ReplySize for BlockEntry<'_> {
     }
 }
 
-impl BlockEntry<'_> {
+impl<'a> BlockEntry<'a> {
+    /// The value of the first pair of this field.
+    pub fn value(&self, field: &[u8]) -> Option<&'a [u8]> {
+        let Some(names) = self.names else {
+            let mut pairs = FieldsIter::new(self.body, self.pairs);
+            return pairs.find(|(name, _)| *name == field).map(|(_, value)| value);
+        };
+        let mut body = self.body;
+        for (name, _) in FieldsIter::new(names, self.pairs) {
+            let value = take_bytes(&mut body)?;
+            if name == field {
+                return Some(value);
+            }
+        }
+        None
+    }
+
     /// Copies the entry's id and pairs.
     pub fn copy_to(&self, out: &mut EntriesBuilder) {
         out.begin(self.id, self.pairs);
@@ -307,6 +334,8 @@ impl<'a> Iterator for BlockWalk<'a> {
     type Item = BlockEntry<'a>;
 
     fn next(&mut self) -> Option<BlockEntry<'a>> {
+        #[cfg(test)]
+        unpacked::COUNT.set(unpacked::COUNT.get() + 1);
         let (&header, mut rest) = self.rest.split_first()?;
         let ms = take_varint(&mut rest)?;
         let seq = take_varint(&mut rest)?;

@@ -331,4 +331,53 @@ mod tests {
         assert!(map.is_sound());
         assert!(map.runs.len() <= 40, "{} runs for 400 items", map.runs.len());
     }
+
+    thread_local! {
+        static COMPARISONS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+
+    /// A key that counts how often it is compared.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Counted(u64);
+
+    impl Ord for Counted {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            COMPARISONS.set(COMPARISONS.get() + 1);
+            self.0.cmp(&other.0)
+        }
+    }
+
+    impl PartialOrd for Counted {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    #[test]
+    fn searching_costs_a_logarithm_and_changing_no_more() {
+        let compared = |act: &mut dyn FnMut()| {
+            let before = COMPARISONS.get();
+            act();
+            COMPARISONS.get() - before
+        };
+        for items in [1_000u64, 32_000] {
+            let mut map = ChunkMap::default();
+            // An odd multiplier scatters the keys over the whole range.
+            let key = |n: u64| Counted(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            for n in 0..items {
+                map.insert(key(n), ());
+            }
+            let logarithm = u64::from(items.ilog2());
+            let last = Counted(u64::MAX);
+            let middle = key(items / 2);
+            let ranged = compared(&mut || assert_eq!(map.range(&middle, &last).take(20).count(), 20));
+            // A range looks for both of its ends in each run it touches; twenty items lie in a few.
+            assert!(ranged <= 20 * logarithm, "{ranged} comparisons to range over {items}");
+            let changed = compared(&mut || {
+                map.insert(key(items + 1), ());
+                map.remove(&middle);
+            });
+            assert!(changed <= 20 * logarithm, "{changed} comparisons to change {items}");
+        }
+    }
 }

@@ -80,6 +80,7 @@ impl Query {
                 Keys::One(Some(key))
             }
             Self::XRange(query) => Keys::One(Some(&query.key)),
+            Self::XRangeByScore(query) => Keys::One(Some(&query.key)),
             Self::XRead(query) => Keys::Read(query.streams.iter()),
             Self::XPendingSummary(query) => Keys::One(Some(&query.key)),
             Self::XPendingRange(query) => Keys::One(Some(&query.key)),

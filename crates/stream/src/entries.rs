@@ -1,14 +1,16 @@
 //! A stream's entries: blocks in order, each under the id of its first entry.
 //!
-//! Invariant: no block without a live entry; `length` counts the live entries of all blocks.
+//! Invariants: no block without a live entry; `length` counts the live entries of all blocks; each of `indexes` holds
+//! what the live entries say.
 
 use std::sync::Arc;
 
-use rivermark_types::EntryId;
+use rivermark_types::{EntryId, Score};
 
 use crate::block::{Block, BlockEntry};
 use crate::chunk_map::ChunkMap;
 use crate::command::Settings;
+use crate::field_index::{FieldIndex, FieldIndexes};
 use crate::fields::{Entries, EntriesBuilder, Fields};
 use crate::query::Direction;
 
@@ -17,6 +19,7 @@ use crate::query::Direction;
 pub(crate) struct EntryLog {
     blocks: ChunkMap<EntryId, Arc<Block>>,
     length: u64,
+    indexes: FieldIndexes,
 }
 
 impl EntryLog {
@@ -36,6 +39,7 @@ impl EntryLog {
     /// Appends an entry with an id above every id ever appended.
     pub fn append(&mut self, id: EntryId, fields: &Fields, settings: &Settings) {
         self.length += 1;
+        self.indexes.added(id, fields);
         if let Some(open) = self.blocks.last_mut() {
             if !open.is_full_for(fields, settings) {
                 Arc::make_mut(open).push(id, fields);
@@ -52,9 +56,8 @@ impl EntryLog {
     /// Deletes an entry; false if there is no such entry.
     pub fn delete(&mut self, id: EntryId) -> bool {
         let Some((first, block)) = self.blocks.floor(&id) else { return false };
-        if !block.contains(id) {
-            return false;
-        }
+        let Some(entry) = block.find(id) else { return false };
+        self.indexes.removed(&entry);
         let first = *first;
         if block.live() == 1 {
             self.blocks.remove(&first);
@@ -91,9 +94,12 @@ impl EntryLog {
 
     /// Removes the first block; how many live entries went.
     pub fn remove_first_block(&mut self) -> u32 {
-        let live = self.blocks.pop_first().map_or(0, |(_, block)| block.live());
-        self.length -= u64::from(live);
-        live
+        let Some((_, block)) = self.blocks.pop_first() else { return 0 };
+        if !self.indexes.is_empty() {
+            block.iter().for_each(|entry| self.indexes.removed(&entry));
+        }
+        self.length -= u64::from(block.live());
+        block.live()
     }
 
     /// Deletes live entries from the front of the first block while `goes` says so for the id and the
@@ -101,9 +107,12 @@ impl EntryLog {
     pub fn delete_from_first_block(&mut self, mut goes: impl FnMut(EntryId, u64) -> bool) -> u32 {
         let mut length = self.length;
         let Some(block) = self.blocks.first_mut() else { return 0 };
-        let count = Arc::make_mut(block).delete_front(|id| {
-            let gone = goes(id, length);
-            length -= u64::from(gone);
+        let count = Arc::make_mut(block).delete_front(|entry| {
+            let gone = goes(entry.id, length);
+            if gone {
+                length -= 1;
+                self.indexes.removed(entry);
+            }
             gone
         });
         let emptied = block.live() == 0;
@@ -126,7 +135,7 @@ impl EntryLog {
     pub fn delete_from_block(&mut self, first: EntryId, ids: &[EntryId]) {
         let Some(block) = self.blocks.get_mut(&first) else { return };
         let block = Arc::make_mut(block);
-        let count = block.delete_listed(ids);
+        let count = block.delete_listed(ids, |entry| self.indexes.removed(entry));
         let emptied = block.live() == 0;
         self.length -= u64::from(count);
         if emptied {
@@ -190,6 +199,41 @@ impl EntryLog {
         Some(out.finish())
     }
 
+    /// Copies at most `count` entries by what a field of them says, `start <= score <= end`, by score, then id;
+    /// `None` if they take more than `bytes_max`.
+    pub fn read_by_score(
+        &self,
+        field: &[u8],
+        start: Score,
+        end: Score,
+        count: u64,
+        bytes_max: usize,
+    ) -> Option<Entries> {
+        let all = || self.blocks().flat_map(|block| block.iter());
+        let index = self.indexes.get(field, || FieldIndex::of(all(), field));
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let mut out = EntriesBuilder::default();
+        index.visit(start, end, |id| {
+            let wanted = out.len() < count;
+            if wanted {
+                let found = self.copy(id, &mut out);
+                assert!(found, "an index holds live entries only");
+            }
+            wanted && out.bytes() <= bytes_max
+        });
+        (out.bytes() <= bytes_max).then(|| out.finish())
+    }
+
+    /// Takes the indexes away; reads would make them anew.
+    pub fn take_indexes(&self) -> FieldIndexes {
+        self.indexes.take()
+    }
+
+    /// Puts back what was taken of the same entries.
+    pub fn put_indexes(&mut self, indexes: FieldIndexes) {
+        self.indexes = indexes;
+    }
+
     /// How many live entries lie above `id`; counting stops at `enough`.
     pub fn count_after(&self, id: EntryId, enough: u64) -> u64 {
         let mut count = 0;
@@ -216,6 +260,12 @@ impl EntryLog {
         true
     }
 
+    /// Bytes the indexes take, if any.
+    pub fn index_bytes(&self) -> usize {
+        self.indexes.memory_bytes()
+    }
+
+    /// Bytes the entries take.
     pub fn memory_bytes(&self) -> usize {
         let per_block = size_of::<(EntryId, Arc<Block>)>() + 2 * size_of::<usize>();
         self.blocks().map(|block| block.memory_bytes() + per_block).sum()
@@ -226,7 +276,8 @@ impl EntryLog {
         let live: u64 = self.blocks().map(|block| u64::from(block.live())).sum();
         let apart = self.blocks().zip(self.blocks().skip(1)).all(|(one, next)| one.last() < next.first());
         let keyed = self.blocks.iter().all(|(first, block)| *first == block.first() && block.is_sound());
-        live == self.length && apart && keyed && self.blocks.is_sound()
+        let indexed = self.indexes.are_sound(|| self.blocks().flat_map(|block| block.iter()));
+        live == self.length && apart && keyed && self.blocks.is_sound() && indexed
     }
 
     fn block_of(&self, id: EntryId) -> Option<&Block> {

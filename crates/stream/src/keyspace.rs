@@ -65,7 +65,13 @@ impl Keyspace {
     }
 
     pub fn get_mut(&mut self, key: &StreamKey) -> Option<StreamMut<'_>> {
-        let stream = Arc::make_mut(self.streams.get_mut(key)?);
+        let shared = self.streams.get_mut(key)?;
+        // A snapshot that holds the stream needs no index: it moves along rather than be copied.
+        let indexes = (Arc::strong_count(shared) > 1).then(|| shared.entries.take_indexes());
+        let stream = Arc::make_mut(shared);
+        if let Some(indexes) = indexes {
+            stream.entries.put_indexes(indexes);
+        }
         Some(StreamMut { stream, version: &mut self.version })
     }
 
@@ -245,8 +251,9 @@ impl Keyspace {
     }
 
     pub fn memory_bytes(&self) -> usize {
+        let stream_bytes = |stream: &Stream| stream.memory_bytes() + stream.entries.index_bytes();
         let key_bytes = |key: &StreamKey| key.name().len() + size_of::<(StreamKey, Arc<Stream>)>();
-        let streams: usize = self.iter().map(|(key, stream)| key_bytes(key) + stream.memory_bytes()).sum();
+        let streams: usize = self.iter().map(|(key, stream)| key_bytes(key) + stream_bytes(stream)).sum();
         streams + self.deadlines.len() * size_of::<(UnixMillis, StreamKey)>()
     }
 

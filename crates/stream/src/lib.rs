@@ -27,6 +27,7 @@ mod commands;
 mod consumer;
 mod digest;
 mod entries;
+mod field_index;
 mod group;
 mod idempotence;
 mod keyspace;

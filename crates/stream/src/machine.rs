@@ -22,7 +22,7 @@ use crate::effect::{Effect, Effects};
 use crate::group::Group;
 use crate::keyspace::Keyspace;
 use crate::outcome::Outcome;
-use crate::queries::{self, View};
+use crate::queries::{self, AskedBy, View};
 use crate::query::Query;
 use crate::session::{Admission, Sessions};
 use crate::stream::Stream;
@@ -224,7 +224,12 @@ impl Machine {
     }
 
     fn view(&self, now: UnixMillis) -> View<'_> {
-        View { keyspace: &self.keyspace, settings: &self.settings, now: now.max(self.last_stamp) }
+        View {
+            keyspace: &self.keyspace,
+            settings: &self.settings,
+            now: now.max(self.last_stamp),
+            asked_by: AskedBy::Client,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What reads a shard and changes nothing: served by the leader behind a read barrier, or as a step of a
 //! transaction.
 
-use rivermark_types::{DatabaseIndex, EntryId, GroupName, KeyPosition, Slot, StreamKey};
+use rivermark_types::{DatabaseIndex, EntryId, GroupName, KeyPosition, Score, Slot, StreamKey};
 
 use bytes::Bytes;
 use rivermark_types::ConsumerName;
@@ -15,6 +15,8 @@ pub enum Query {
     XLen(StreamKey),
     /// XRANGE and XREVRANGE.
     XRange(XRange),
+    /// XRANGEBYSCORE.
+    XRangeByScore(XRangeByScore),
     /// XREAD, one attempt.
     XRead(XRead),
     /// XPENDING key group.
@@ -80,6 +82,21 @@ pub struct XRange {
     pub count: Option<u64>,
     /// Order of the answer.
     pub direction: Direction,
+}
+
+/// XRANGEBYSCORE's arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct XRangeByScore {
+    /// The stream.
+    pub key: StreamKey,
+    /// BY: the field whose value, read as a [`Score`], selects and orders entries.
+    pub field: Bytes,
+    /// Lowest score, inclusive.
+    pub start: Score,
+    /// Greatest score, inclusive. Below `start`: nothing.
+    pub end: Score,
+    /// COUNT, as XRANGE's.
+    pub count: Option<u64>,
 }
 
 /// From where XREAD reads one stream.

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rivermark_stream::command::*;
-use rivermark_stream::{Batch, BatchBuilder, Command, Fields, Machine, PartBuilder};
-use rivermark_types::{DatabaseIndex, SessionId, StreamKey, UnixMillis};
+use rivermark_stream::query::XRangeByScore;
+use rivermark_stream::{Batch, BatchBuilder, Command, Fields, Machine, PartBuilder, Query};
+use rivermark_types::{DatabaseIndex, Score, SessionId, StreamKey, UnixMillis};
 
 const BATCH_COMMANDS: u64 = 256;
 const ENTRIES: u64 = 1_000_000;
@@ -74,6 +75,64 @@ fn measure(streams: u64) {
     let taken = start.elapsed();
     let bytes: usize = snapshot.chunks().map(|chunk| chunk.len()).sum();
     println!("  snapshot taken in {taken:?}, {} MiB written in {:?}", bytes >> 20, start.elapsed());
+}
+
+fn asked(count: u64) -> Query {
+    let key = StreamKey::new(DatabaseIndex::new(0).expect("database 0 exists"), Bytes::from("jobs"));
+    let (field, start, end) = (Bytes::from("run_at"), Score::MIN, Score::MAX);
+    Query::XRangeByScore(XRangeByScore { key, field, start, end, count: Some(count) })
+}
+
+/// Adds jobs whose times are no order of their ids.
+fn add_jobs(machine: &mut Machine, time: &dyn Fn(u64) -> String) -> Duration {
+    let Query::XRangeByScore(XRangeByScore { key, .. }) = asked(1) else { unreachable!("it makes one") };
+    let mut spent = Duration::ZERO;
+    for batch in 0..ENTRIES / BATCH_COMMANDS {
+        let mut part = PartBuilder::new(SessionId::NONE, 0, 0);
+        for n in 0..BATCH_COMMANDS {
+            let scattered = (batch * BATCH_COMMANDS + n).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 30;
+            let value = time(scattered);
+            part.push(&Command::XAdd(XAdd {
+                key: key.clone(),
+                missing_key: MissingKey::Create,
+                trim: None,
+                id: NewEntryId::Auto,
+                fields: Fields::from_pairs([(&b"run_at"[..], value.as_bytes()), (b"do", b"report")]),
+            }));
+        }
+        let batch = Batch { stamp: UnixMillis::new(1_700_000_000_000), parts: vec![part.finish()] };
+        let start = Instant::now();
+        machine.apply(&batch);
+        spent += start.elapsed();
+    }
+    spent
+}
+
+#[test]
+#[ignore = "a measurement, for release builds"]
+fn xrangebyscore_of_a_million_jobs() {
+    let iso = |n: u64| {
+        format!("2026-02-{:02}T{:02}:{:02}:{:02}.{:03}Z", n % 28 + 1, n % 24, n % 60, n % 59, n % 997)
+    };
+    for (name, time) in [("numbers", &(|n: u64| n.to_string()) as &dyn Fn(u64) -> String), ("times", &iso)] {
+        let mut machine = Machine::new(Settings::default());
+        let now = UnixMillis::new(0);
+        let plain = add_jobs(&mut machine, time);
+        let before = resident_bytes();
+        let start = Instant::now();
+        machine.query(now, &asked(10));
+        let first = start.elapsed();
+        let resident = resident_bytes().saturating_sub(before);
+        let start = Instant::now();
+        (0..1000).for_each(|_| drop(machine.query(now, &asked(10))));
+        println!(
+            "{name}: first read {first:?}, then {:?} each; {} MiB more",
+            start.elapsed() / 1000,
+            resident >> 20
+        );
+        let indexed = add_jobs(&mut machine, time);
+        println!("  XADD of {ENTRIES}: {plain:?} without index, {indexed:?} with");
+    }
 }
 
 #[test]

@@ -62,7 +62,8 @@ impl EntryId {
     }
 }
 
-fn parse_u64(digits: &[u8]) -> Result<u64, ParseEntryIdError> {
+/// Decimal digits alone, up to 64 bits.
+pub(crate) fn parse_u64(digits: &[u8]) -> Result<u64, ParseEntryIdError> {
     if digits.is_empty() || digits.len() > 20 {
         return Err(ParseEntryIdError);
     }

@@ -73,6 +73,15 @@ pub const RANGE_BYTES_MAX: usize = 256 * MIB;
 /// A blocked XREADGROUP with CLAIM looks at idle times no more often than this.
 pub const CLAIM_LOOK_MS_MIN: u64 = 10;
 
+/// Fields a stream keeps entries ordered by at once (XRANGEBYSCORE): asking for one more forgets the order of the
+/// one asked for least recently, which costs a walk over the stream when it is asked for again.
+pub const FIELD_INDEXES_MAX: usize = 8;
+/// An order by a field that nobody asked for is forgotten after so many changes of the stream, or as many as it holds
+/// entries if those are more.
+pub const FIELD_INDEX_UNREAD_CHANGES_MIN: u64 = 65_536;
+/// Greatest length of a value that is read as a number or a time.
+pub const SCORE_BYTES_MAX: usize = 128;
+
 /// A session that sent nothing for this long (by stamped time) is forgotten.
 pub const SESSION_IDLE_MS_MAX: u64 = 60 * 60 * 1000;
 /// An idle router refreshes its sessions this often.

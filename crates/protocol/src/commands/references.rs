@@ -43,5 +43,5 @@ fn counted_ids(arguments: &mut Arguments<'_>) -> Result<Vec<EntryId>, ReplyError
     if count > arguments.left() {
         return Err(ReplyError::IdCountMismatch);
     }
-    (0..count).map(|_| ids::strict(arguments.text()?)).collect()
+    (0..count).map(|_| ids::of_one_entry(arguments.text()?)).collect()
 }

@@ -78,8 +78,8 @@ fn new_entry_id(text: &[u8]) -> Result<NewEntryId, ReplyError> {
         return Ok(NewEntryId::Auto);
     }
     match text.strip_suffix(b"-*") {
-        Some(ms) if !ms.contains(&b'-') => Ok(NewEntryId::AutoSequence(ids::strict(ms)?.ms)),
-        _ => Ok(NewEntryId::Exact(ids::strict(text)?)),
+        Some(ms) => Ok(NewEntryId::AutoSequence(ids::millisecond(ms)?)),
+        None => Ok(NewEntryId::Exact(ids::strict(text)?)),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn parse(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> 
 pub(super) fn record(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
     let key = arguments.key()?;
     let pair = IdempotentId { producer: arguments.bytes()?, id: arguments.bytes()? };
-    let entry = ids::strict(arguments.text()?)?;
+    let entry = ids::of_one_entry(arguments.text()?)?;
     if pair.producer.is_empty() {
         return Err(ReplyError::ProducerEmpty);
     }

@@ -39,7 +39,7 @@ pub(super) fn min_idle_ms(arguments: &mut Arguments<'_>, command: &'static str) 
 
 fn leading_ids(arguments: &mut Arguments<'_>) -> Vec<EntryId> {
     let mut ids = Vec::with_capacity(arguments.left());
-    while let Some(Ok(id)) = arguments.peek().map(ids::strict) {
+    while let Some(Ok(id)) = arguments.peek().map(ids::of_one_entry) {
         ids.push(id);
         arguments.take();
     }

@@ -12,6 +12,6 @@ use crate::reply_error::ReplyError;
 
 pub(super) fn parse(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
     let key = arguments.key()?;
-    let ids = ids::strict_list(&mut arguments)?;
+    let ids = ids::of_entries(&mut arguments)?;
     Ok(Parsed::Command(Command::XDel(XDel { key, ids })))
 }

@@ -46,7 +46,7 @@ pub(super) fn set_id(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError>
     }
     let start = match start {
         b"$" => GroupStart::Last,
-        id => GroupStart::After(ids::loose(id, 0)?),
+        id => GroupStart::After(ids::loose(id)?),
     };
     Ok(Parsed::Command(Command::XGroupSetId(XGroupSetId { target, start, entries_read })))
 }

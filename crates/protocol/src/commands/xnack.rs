@@ -24,7 +24,7 @@ pub(super) fn parse(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> 
     if count > arguments.left() {
         return Err(ReplyError::NackIdCountMismatch);
     }
-    let ids = (0..count).map(|_| ids::strict(arguments.text()?)).collect::<Result<_, _>>()?;
+    let ids = (0..count).map(|_| ids::of_one_entry(arguments.text()?)).collect::<Result<_, _>>()?;
     let (mut retry_count, mut force) = (None, Force::No);
     while arguments.left() > 0 {
         if arguments.option("FORCE", 0) {

@@ -81,6 +81,7 @@ fn only_newer_commands_are_missing_from_the_fixture() {
             "xdelex",
             "xidmprecord",
             "xnack",
+            "xrangebyscore",
             "client|no-touch",
             "client|setinfo",
             "cluster|myshardid",
@@ -158,6 +159,7 @@ fn get_keys() {
     check("XREADGROUP GROUP g c MAXCOUNT 1 MAXSIZE 2 CLAIM 3 STREAMS a >", &["a"]);
     check("RENAME a b", &["a", "b"]);
     check("COPY a b REPLACE", &["a", "b"]);
+    check("XRANGEBYSCORE a -inf +inf BY b", &["a"]);
     check("XNACK a g FAIL IDS 1 1-1", &["a"]);
     check("MEMORY USAGE a", &["a"]);
     refuse("COMMAND GETKEYS FOO a", "ERR Invalid command specified");

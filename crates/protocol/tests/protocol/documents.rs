@@ -8,6 +8,8 @@ const HEAD: &str = "# Commands
 
 Every command there is, as `COMMAND DOCS` tells it. Grammar, replies and errors are those of the Redis command of
 the same name; `compatibility.md` says where they differ. *Since* is the version of Redis that introduced it.
+Wherever an entry's id is read, a time may stand: `time.md` says how, and describes XRANGEBYSCORE, which is Rivermark's
+own.
 This file is generated from the command table.
 ";
 

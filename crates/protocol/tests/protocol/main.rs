@@ -12,6 +12,7 @@ mod grammar_keys;
 mod grammar_newer;
 mod grammar_node;
 mod grammar_reads;
+mod grammar_time;
 mod grammar_writes;
 mod limits;
 mod replies;

@@ -5,7 +5,8 @@ use super::wire::{EXTENDED, Wire, take_mark, wire_enum, wire_struct};
 use crate::command::ReadBudget;
 use crate::query::{
     DeadlineForm, Direction, GroupsExist, KeyProperty, Keys, KeysInSlot, PendingRange, PendingSummary,
-    Property, Query, ReadFrom, Scan, TimeToLive, XInfoConsumers, XInfoStreamFull, XRange, XRead,
+    Property, Query, ReadFrom, Scan, TimeToLive, XInfoConsumers, XInfoStreamFull, XRange, XRangeByScore,
+    XRead,
 };
 
 wire_enum! {
@@ -20,6 +21,7 @@ wire_enum! {
         8 => XInfoGroups(key),
         9 => XInfoConsumers(arguments),
         10 => GroupsExist(arguments),
+        11 => XRangeByScore(arguments),
         32 => Exists(keys),
         33 => KeyType(key),
         34 => TimeToLive(arguments),
@@ -41,6 +43,7 @@ wire_enum! {
 
 wire_struct! {
     XRange { key, start, end, count, direction }
+    XRangeByScore { key, field, start, end, count }
     KeyProperty { key, property }
     PendingSummary { key, group }
     PendingRange { key, group, min_idle_ms, start, end, count, consumer }

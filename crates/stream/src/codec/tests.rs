@@ -5,7 +5,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use rivermark_types::{
-    ConsumerName, DatabaseIndex, EntryId, GroupName, KeyPosition, SessionId, Slot, StreamKey, UnixMillis,
+    ConsumerName, DatabaseIndex, EntryId, GroupName, KeyPosition, Score, SessionId, Slot, StreamKey,
+    UnixMillis,
 };
 
 use super::wire::Wire;
@@ -302,6 +303,12 @@ fn stream_query() -> impl Strategy<Value = Query> {
     let range = (key(), id(), id(), option::of(any::<u64>()), direction).prop_map(
         |(key, start, end, count, direction)| Query::XRange(XRange { key, start, end, count, direction }),
     );
+    let score = || any::<f64>().prop_map(|value| Score::new(value).unwrap_or(Score::MIN));
+    let by_score = (key(), bytes(), score(), score(), option::of(any::<u64>())).prop_map(
+        |(key, field, start, end, count)| {
+            Query::XRangeByScore(XRangeByScore { key, field, start, end, count })
+        },
+    );
     let from = prop_oneof![id().prop_map(ReadFrom::After), Just(ReadFrom::Last), Just(ReadFrom::LastEntry)];
     let pending = ((key(), group(), any::<u64>()), id(), id(), any::<u64>(), option::of(consumer()));
     let pending = pending.prop_map(|((key, group, min_idle_ms), start, end, count, consumer)| {
@@ -310,6 +317,7 @@ fn stream_query() -> impl Strategy<Value = Query> {
     prop_oneof![
         key().prop_map(Query::XLen),
         range,
+        by_score,
         (option::of(any::<u64>()), budget(), vec((key(), from), 0..3))
             .prop_map(|(count, budget, streams)| Query::XRead(XRead { count, budget, streams })),
         (key(), group())

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use rivermark_types::{
-    ConsumerName, DatabaseIndex, EntryId, GroupName, KeyPosition, SessionId, Slot, StreamKey, UnixMillis,
+    ConsumerName, DatabaseIndex, EntryId, GroupName, KeyPosition, Score, SessionId, Slot, StreamKey,
+    UnixMillis,
 };
 
 use super::reader::{DecodeError, Reader};
@@ -271,6 +272,17 @@ impl Wire for KeyPosition {
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         reader.varint().map(Self::new)
+    }
+}
+
+/// Its bits.
+impl Wire for Score {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.get().to_bits());
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::new(f64::from_bits(reader.varint()?)).ok_or(DecodeError::Invalid("score"))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Change;
 use crate::command::{Step, Transaction};
 use crate::outcome::Outcome;
-use crate::queries::{self, View};
+use crate::queries::{self, AskedBy, View};
 
 /// Runs the steps in order, unless a watched key changed since. A step that is refused does not stop those
 /// after it, as in Redis.
@@ -16,7 +16,12 @@ pub(super) fn apply(change: &mut Change<'_>, transaction: &Transaction) -> Outco
     let run = |step: &Step| match step {
         Step::Command(command) => super::apply(change, command),
         Step::Query(query) => {
-            let view = View { keyspace: change.keyspace, settings: change.settings, now: change.stamp };
+            let view = View {
+                keyspace: change.keyspace,
+                settings: change.settings,
+                now: change.stamp,
+                asked_by: AskedBy::Transaction,
+            };
             queries::answer(&view, query)
         }
     };

@@ -2,7 +2,7 @@
 
 use rivermark_types::{StreamKey, UnixMillis};
 
-use super::{dump, keys, xinfo, xpending, xrange, xread};
+use super::{dump, keys, xinfo, xpending, xrange, xrangebyscore, xread};
 use crate::command::Settings;
 use crate::commands::integer;
 use crate::keyspace::Keyspace;
@@ -15,6 +15,16 @@ pub(crate) struct View<'a> {
     pub keyspace: &'a Keyspace,
     pub settings: &'a Settings,
     pub now: UnixMillis,
+    pub asked_by: AskedBy,
+}
+
+/// Who is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AskedBy {
+    /// A client, of this replica.
+    Client,
+    /// A transaction, of every replica: the answer must follow from the state alone.
+    Transaction,
 }
 
 impl<'a> View<'a> {
@@ -32,6 +42,7 @@ pub(crate) fn answer(view: &View<'_>, query: &Query) -> Outcome {
     match query {
         Query::XLen(key) => integer(view.get(key).map_or(0, Stream::length)),
         Query::XRange(arguments) => xrange::answer(view, arguments),
+        Query::XRangeByScore(arguments) => xrangebyscore::answer(view, arguments),
         Query::XRead(arguments) => xread::answer(view, arguments),
         Query::XPendingSummary(arguments) => xpending::summary(view, arguments),
         Query::XPendingRange(arguments) => xpending::range(view, arguments),

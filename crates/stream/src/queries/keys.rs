@@ -3,7 +3,7 @@
 use rivermark_types::limits::DATABASES;
 use rivermark_types::{DatabaseIndex, KeyPosition, Slot, StreamKey};
 
-use super::View;
+use super::{AskedBy, View};
 use crate::commands::integer;
 use crate::glob::glob_matches;
 use crate::outcome::{DatabaseCount, KeyType, Outcome, Rejection, ScanPage};
@@ -113,7 +113,11 @@ pub(super) fn property(view: &View<'_>, query: &KeyProperty) -> Outcome {
         Property::AccessFrequency => Outcome::Rejected(Rejection::AccessFrequencyNotTracked),
         Property::MemoryBytes => {
             let key_bytes = query.key.name().len() + size_of::<StreamKey>();
-            integer((key_bytes + stream.memory_bytes()) as u64)
+            let index_bytes = match view.asked_by {
+                AskedBy::Client => stream.entries.index_bytes(),
+                AskedBy::Transaction => 0,
+            };
+            integer((key_bytes + stream.memory_bytes() + index_bytes) as u64)
         }
     }
 }

@@ -6,6 +6,7 @@ mod keys;
 mod xinfo;
 mod xpending;
 mod xrange;
+mod xrangebyscore;
 mod xread;
 
-pub(crate) use answer::{View, answer};
+pub(crate) use answer::{AskedBy, View, answer};

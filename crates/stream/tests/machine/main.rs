@@ -5,6 +5,7 @@ mod blocks;
 mod claiming;
 mod expiry;
 mod moving;
+mod scores;
 mod sessions;
 mod snapshots;
 mod transactions;

@@ -66,7 +66,14 @@ fn new_id() -> impl Strategy<Value = EntryId> {
 
 fn fields() -> impl Strategy<Value = Fields> {
     let name = prop_oneof![6 => Just(&b"f"[..]), 1 => Just(&b"g"[..])];
-    vec((name, vec(any::<u8>(), 0..4)), 1..3)
+    let number = prop_oneof![(-2i64..8).prop_map(|n| n.to_string()), (0u8..8).prop_map(|n| format!("{n}.5"))];
+    let time = (0u8..9).prop_map(|ms| format!("1970-01-01T00:00:00.00{ms}Z"));
+    let value = prop_oneof![
+        2 => vec(any::<u8>(), 0..4),
+        2 => number.prop_map(String::into_bytes),
+        1 => time.prop_map(String::into_bytes),
+    ];
+    vec((name, value), 1..3)
         .prop_map(|pairs| Fields::from_pairs(pairs.iter().map(|(name, value)| (*name, &value[..]))))
 }
 

@@ -5,6 +5,7 @@ mod commands;
 mod naive;
 mod newer;
 mod reading;
+mod scores;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -61,6 +62,7 @@ fn same_stream(machine: &Machine, model: &Naive, key: &StreamKey, now: u64) {
         let (start, end) = (EntryId::MIN, EntryId::MAX);
         ask(Query::XRange(XRange { key: key.clone(), start, end, count: None, direction }))
     };
+    scores::same_scores(machine, key, &live, now);
     let forward = live.iter().map(|item| (item.id, Some(&item.fields)));
     assert_eq!(all(Direction::Forward), Outcome::Entries(naive::pack(forward.clone())));
     assert_eq!(all(Direction::Backward), Outcome::Entries(naive::pack(forward.rev())));

@@ -3,7 +3,7 @@
 use super::super::spec::{AclCategories, CommandFlags, CommandGroup, CommandSpec, Parse};
 use super::super::{
     xack, xackdel, xadd, xautoclaim, xcfgset, xclaim, xdel, xdelex, xgroup, xinfo, xlen, xnack, xpending,
-    xrange, xread, xreadgroup, xsetid, xtrim,
+    xrange, xrangebyscore, xread, xreadgroup, xsetid, xtrim,
 };
 
 const WRITE: CommandFlags = CommandFlags::WRITE;
@@ -98,6 +98,11 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         "5.0.0",
         "O(log N + M) for M entries returned of N",
         "Returns the entries with ids in a range.",
+    ),
+    row("xrangebyscore", -4, READONLY, xrangebyscore::parse).keys(1, 1, &["RO", "access"]).doc(
+        "Rivermark 0.1",
+        "O(log N + M) for M entries returned of N; O(N log N) when a field is first asked for",
+        "Returns the entries of which a field, a time or a number, lies in a range, ordered by it.",
     ),
     row("xread", -4, READONLY.with(BLOCKING), xread::parse).stream_keys(1, &["RO", "access"]).doc(
         "5.0.0",
