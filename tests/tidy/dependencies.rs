@@ -13,6 +13,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("cluster", &["types"]),
     ("router", &["types", "cluster"]),
     ("protocol", &["types", "stream"]),
+    ("acl", &["stream", "cluster", "protocol"]),
     ("wire", &["types", "stream", "cluster"]),
     ("raft-log", &["types", "fs"]),
     ("store", &["types", "fs"]),
@@ -20,8 +21,8 @@ const MAP: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "types", "fs", "stream", "cluster", "router", "protocol", "wire", "raft-log", "store", "raft",
-            "bench",
+            "types", "fs", "stream", "cluster", "router", "protocol", "acl", "wire", "raft-log", "store",
+            "raft", "bench",
         ],
     ),
     ("bench", &[]),
@@ -37,6 +38,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("cluster", &["bytes", "crc", "thiserror"]),
     ("router", &["thiserror"]),
     ("protocol", &["bytes", "itoa", "thiserror"]),
+    ("acl", &["bytes", "sha2", "thiserror"]),
 ];
 
 /// What a pure crate's code must not contain, tests aside.

@@ -10,7 +10,7 @@ use crate::invariants::Violation;
 
 /// The first byte of every encoding. Raised only if old readers could not even find the fields.
 const FORMAT_VERSION: u8 = 1;
-/// Deepest nesting written by this release is 3; a reader stops where no writer goes.
+/// Deepest nesting written by this release is 4; a reader stops where no writer goes.
 const DEPTH_MAX: u8 = 8;
 
 /// Why bytes could not be read.
@@ -151,6 +151,10 @@ impl<'a> Field<'a> {
 
     pub(crate) fn text(self) -> Result<String, DecodeError> {
         std::str::from_utf8(self.content).map(str::to_owned).map_err(|_| DecodeError::Invalid("text"))
+    }
+
+    pub(crate) fn bytes(self) -> bytes::Bytes {
+        bytes::Bytes::copy_from_slice(self.content)
     }
 
     pub(crate) fn array<const N: usize>(self) -> Result<[u8; N], DecodeError> {

@@ -3,13 +3,15 @@
 //! Every command may be proposed twice (a retry after an unknown outcome) to the same end: the second
 //! finds things as wanted and changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use rivermark_types::{NodeId, ShardId};
 
 use crate::settings::{Setting, SettingError};
 use crate::slots::SlotRanges;
 use crate::topology::{Node, NodeState};
+use crate::users::User;
 
 /// One replicated change, with its parsed arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,10 @@ pub enum Command {
     },
     /// Sets all of these, or none.
     SetSettings(BTreeMap<Setting, u64>),
+    /// Defines a user, or defines one anew.
+    SetUser(SetUser),
+    /// These users are no more; names of none are passed over. `default` cannot be removed.
+    RemoveUsers(BTreeSet<Bytes>),
 }
 
 /// Arguments of [`Command::Bootstrap`].
@@ -75,6 +81,18 @@ pub struct UpdateNode {
     pub resp_tls_address: String,
     /// As [`Node::http_address`].
     pub http_address: String,
+}
+
+/// Arguments of [`Command::SetUser`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetUser {
+    /// Whom.
+    pub name: Bytes,
+    /// The revision this definition was made from; zero if there was no such user. Refused if it is not the
+    /// present one, unless the user is as wanted already.
+    pub replaces: u64,
+    /// The whole definition.
+    pub user: User,
 }
 
 impl Command {

@@ -24,6 +24,7 @@ pub fn check(topology: &Topology) -> Result<(), Violation> {
     }
     require(topology.epoch > 0, "a bootstrapped cluster has an epoch")?;
     check_nodes(topology)?;
+    check_users(topology)?;
     require(topology.shards.contains_key(&ShardId::METADATA), "the metadata shard exists")?;
     require((2..=SHARDS_MAX + 1).contains(&topology.shards.len()), "the number of shards is within bounds")?;
     for (id, shard) in &topology.shards {
@@ -46,6 +47,16 @@ fn check_nodes(topology: &Topology) -> Result<(), Violation> {
         require(has_good_addresses(node), "a node's addresses are host:port")?;
     }
     Ok(())
+}
+
+fn check_users(topology: &Topology) -> Result<(), Violation> {
+    let users = &topology.users;
+    require(users.version <= topology.epoch, "users changed no later than the topology")?;
+    for (_, record) in users.iter() {
+        let in_order = 0 < record.created && record.created <= record.revision;
+        require(in_order && record.revision <= users.version, "a user's epochs are in order")?;
+    }
+    require(users.fit(), "the users are within bounds")
 }
 
 fn check_shard(topology: &Topology, shard: &Shard) -> Result<(), Violation> {

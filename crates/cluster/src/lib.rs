@@ -1,4 +1,4 @@
-//! The pure replicated machine of the metadata shard: nodes, slots, shards, settings, epoch.
+//! The pure replicated machine of the metadata shard: nodes, slots, shards, settings, users, epoch.
 //!
 //! **Pure.** No clock, no randomness, no I/O, no async, no map with a random order: two replicas that
 //! apply the same commands hold the same state, byte for byte. Whatever needs chance (the cluster's id)
@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod settings;
 pub mod slots;
 pub mod topology;
+pub mod users;
 
 mod encoding;
 
@@ -31,3 +32,4 @@ pub use outcome::{Outcome, Rejection};
 pub use settings::{ClusterSettings, Setting, SettingError};
 pub use slots::{SlotRange, SlotRanges};
 pub use topology::{Node, NodeState, Shard, Topology};
+pub use users::{DEFAULT_USER, User, UserRecord, Users};

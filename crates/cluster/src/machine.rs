@@ -10,18 +10,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rivermark_types::limits::{NODES_MAX, SHARD_REPLICAS_MAX, SHARDS_MAX};
+use rivermark_types::limits::{NODES_MAX, SHARD_REPLICAS_MAX, SHARDS_MAX, USER_BYTES_MAX};
 use rivermark_types::{NodeId, ShardId};
 
 use crate::address;
 use crate::assignment::{assign_replicas, assign_slots};
 use crate::codec::DecodeError;
-use crate::command::{Bootstrap, Command, UpdateNode};
+use crate::command::{Bootstrap, Command, SetUser, UpdateNode};
 use crate::encoding;
 use crate::outcome::{Outcome, Rejection};
 use crate::settings::Setting;
 use crate::slots::SlotRanges;
 use crate::topology::{Node, NodeState, Shard, Topology};
+use crate::users::{DEFAULT_USER, UserRecord};
 
 const DIGEST: crc::Crc<u64> = crc::Crc::<u64>::new(&crc::CRC_64_XZ);
 
@@ -96,6 +97,8 @@ impl Machine {
             Command::SetReplicas { shard, replicas } => self.set_replicas(*shard, replicas),
             Command::SetSlots { shard, slots } => self.set_slots(*shard, slots),
             Command::SetSettings(values) => self.set_settings(values),
+            Command::SetUser(set) => self.set_user(set),
+            Command::RemoveUsers(names) => self.remove_users(names),
         }
     }
 
@@ -212,6 +215,44 @@ impl Machine {
             return Ok(Change::None);
         }
         self.change().settings = settings;
+        Ok(Change::Made)
+    }
+
+    fn set_user(&mut self, set: &SetUser) -> Result<Change, Rejection> {
+        let known = self.topology.users.get(&set.name);
+        if known.is_some_and(|known| known.user == set.user) {
+            return Ok(Change::None);
+        }
+        if known.map_or(0, |known| known.revision) != set.replaces {
+            return Err(Rejection::UserChanged);
+        }
+        let epoch = self.topology.epoch + 1;
+        let created = known.map_or(epoch, |known| known.created);
+        let record = UserRecord { user: set.user.clone(), created, revision: epoch };
+        if record.bytes(&set.name) > USER_BYTES_MAX {
+            return Err(Rejection::UserTooLarge);
+        }
+        let mut users = (*self.topology.users).clone();
+        users.records.insert(Bytes::copy_from_slice(&set.name), Arc::new(record));
+        if !users.fit() {
+            return Err(Rejection::UsersTooLarge);
+        }
+        users.version = epoch;
+        self.change().users = Arc::new(users);
+        Ok(Change::Made)
+    }
+
+    fn remove_users(&mut self, names: &BTreeSet<Bytes>) -> Result<Change, Rejection> {
+        if names.contains(DEFAULT_USER) {
+            return Err(Rejection::DefaultUserStays);
+        }
+        let mut users = (*self.topology.users).clone();
+        users.records.retain(|name, _| !names.contains(name));
+        if users.records.len() == self.topology.users.records.len() {
+            return Ok(Change::None);
+        }
+        users.version = self.topology.epoch + 1;
+        self.change().users = Arc::new(users);
         Ok(Change::Made)
     }
 

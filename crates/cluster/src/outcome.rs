@@ -1,6 +1,6 @@
 //! What a command came to. A refusal is replicated like any outcome: all replicas refuse alike.
 
-use rivermark_types::limits::{NODES_MAX, SHARD_REPLICAS_MAX, SHARDS_MAX};
+use rivermark_types::limits::{NODES_MAX, SHARD_REPLICAS_MAX, SHARDS_MAX, USER_BYTES_MAX, USERS_BYTES_MAX};
 use rivermark_types::{NodeId, ShardId};
 
 /// What became of a command.
@@ -108,6 +108,18 @@ pub enum Rejection {
         /// The value proposed.
         value: u64,
     },
+    /// Somebody else changed the user since its definition was read.
+    #[error("the user was changed meanwhile")]
+    UserChanged,
+    /// A definition that is too long.
+    #[error("a user's definition takes at most {USER_BYTES_MAX} bytes")]
+    UserTooLarge,
+    /// All definitions together are too long.
+    #[error("the definitions of all users take at most {USERS_BYTES_MAX} bytes")]
+    UsersTooLarge,
+    /// `default` cannot be removed.
+    #[error("the default user cannot be removed")]
+    DefaultUserStays,
 }
 
 impl Outcome {

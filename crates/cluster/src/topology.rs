@@ -7,6 +7,7 @@ use rivermark_types::{NodeId, SLOT_COUNT, ShardId, Slot};
 
 use crate::settings::ClusterSettings;
 use crate::slots::{SlotRange, SlotRanges};
+use crate::users::Users;
 
 /// A process of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +61,8 @@ pub struct Topology {
     pub(crate) removed_nodes: BTreeSet<NodeId>,
     pub(crate) shards: BTreeMap<ShardId, Shard>,
     pub(crate) settings: ClusterSettings,
+    /// Shared between topologies that agree on them.
+    pub(crate) users: Arc<Users>,
     pub(crate) owners: SlotOwners,
 }
 
@@ -73,6 +76,7 @@ impl Default for Topology {
             removed_nodes: BTreeSet::new(),
             shards: BTreeMap::new(),
             settings: ClusterSettings::default(),
+            users: Arc::default(),
             owners: SlotOwners::none(),
         }
     }
@@ -144,6 +148,11 @@ impl Topology {
     /// The settings in force.
     pub fn settings(&self) -> &ClusterSettings {
         &self.settings
+    }
+
+    /// The users.
+    pub fn users(&self) -> &Arc<Users> {
+        &self.users
     }
 
     /// Gives slots to a stream shard, taking them from their owners.

@@ -121,6 +121,11 @@ pub const SHARD_REPLICAS_MAX: usize = 9;
 /// Greatest length of a node's `host:port`: a host name of DNS, brackets, colon and port.
 pub const ADDRESS_BYTES_MAX: usize = 262;
 
+/// A user's definition: its name, passwords, patterns and rules. Every node compiles them.
+pub const USER_BYTES_MAX: usize = 64 * KIB;
+/// The definitions of all users together: they are part of the topology, which nodes tell each other whole.
+pub const USERS_BYTES_MAX: usize = 4 * MIB;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
@@ -129,4 +134,5 @@ const _: () = assert!(SESSION_REFRESH_MS * 4 < SESSION_IDLE_MS_MAX, "a live rout
 const _: () = assert!(UNAUTHENTICATED_BULK_BYTES_MAX < REQUEST_BULK_BYTES_MAX);
 const _: () = assert!(REQUEST_BULK_BYTES_MAX < REQUEST_BYTES_MAX);
 const _: () = assert!(SNAPSHOT_CHUNK_BYTES_MAX + MIB < PEER_MESSAGE_BYTES_MAX, "a chunk fits a peer message");
+const _: () = assert!(USER_BYTES_MAX < USERS_BYTES_MAX && USERS_BYTES_MAX * 4 < PEER_MESSAGE_BYTES_MAX);
 const _: () = assert!(LINK_MESSAGE_BYTES_TARGET + BATCH_BYTES_MAX + MIB < PEER_MESSAGE_BYTES_MAX);

@@ -1,6 +1,6 @@
 //! Commands. A command is one field whose tag names the variant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rivermark_types::{NodeId, ShardId};
@@ -9,8 +9,9 @@ use super::topology::{
     read_node, read_range, read_setting_pair, state_number, state_of_number, write_node, write_range,
     write_setting,
 };
+use super::user::{read_user, write_user};
 use crate::codec::{DecodeError, Reader, UnknownFields, Writer};
-use crate::command::{Bootstrap, Command, UpdateNode};
+use crate::command::{Bootstrap, Command, SetUser, UpdateNode};
 use crate::settings::Setting;
 
 impl Command {
@@ -39,6 +40,14 @@ impl Command {
                     .iter()
                     .for_each(|(setting, value)| w.message(1, |w| write_setting(w, *setting, *value)));
             }),
+            Self::SetUser(set) => writer.message(9, |w| {
+                w.bytes(1, &set.name);
+                w.number(2, set.replaces);
+                w.message(3, |w| write_user(w, &set.user));
+            }),
+            Self::RemoveUsers(names) => {
+                writer.message(10, |w| names.iter().for_each(|name| w.bytes(1, name)));
+            }
         }
         writer.into_bytes()
     }
@@ -63,6 +72,8 @@ impl Command {
             6 => read_set_replicas(message),
             7 => read_set_slots(message),
             8 => read_set_settings(message),
+            9 => read_set_user(message),
+            10 => read_remove_users(message),
             _ => Err(DecodeError::Unknown { what: "command", number: tag }),
         }
     }
@@ -193,4 +204,34 @@ fn read_set_settings(mut reader: Reader<'_>) -> Result<Command, DecodeError> {
         }
     }
     Ok(Command::SetSettings(values))
+}
+
+fn read_set_user(mut reader: Reader<'_>) -> Result<Command, DecodeError> {
+    let (mut name, mut replaces, mut user) = (None, None, None);
+    while let Some((tag, field)) = reader.next()? {
+        match tag {
+            1 => name = Some(field.bytes()),
+            2 => replaces = Some(field.number()?),
+            3 => user = Some(read_user(field.message()?)?),
+            _ => reader.unknown("user command field", tag)?,
+        }
+    }
+    Ok(Command::SetUser(SetUser {
+        name: name.ok_or(DecodeError::Missing("user name"))?,
+        replaces: replaces.ok_or(DecodeError::Missing("replaced revision"))?,
+        user: user.ok_or(DecodeError::Missing("user"))?,
+    }))
+}
+
+fn read_remove_users(mut reader: Reader<'_>) -> Result<Command, DecodeError> {
+    let mut names = BTreeSet::new();
+    while let Some((tag, field)) = reader.next()? {
+        match tag {
+            1 => {
+                names.insert(field.bytes());
+            }
+            _ => reader.unknown("user removal field", tag)?,
+        }
+    }
+    Ok(Command::RemoveUsers(names))
 }

@@ -4,3 +4,4 @@ mod command;
 mod outcome;
 pub(crate) mod snapshot;
 mod topology;
+mod user;

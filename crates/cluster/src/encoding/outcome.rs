@@ -71,6 +71,10 @@ fn write_rejection(writer: &mut Writer, rejection: &Rejection) {
             writer.text(5, name);
             writer.number(6, *value);
         }
+        Rejection::UserChanged => kind(18),
+        Rejection::UserTooLarge => kind(19),
+        Rejection::UsersTooLarge => kind(20),
+        Rejection::DefaultUserStays => kind(21),
     }
 }
 
@@ -118,6 +122,10 @@ fn read_rejection(mut reader: Reader<'_>) -> Result<Rejection, DecodeError> {
             name: name.ok_or(DecodeError::Missing("setting name"))?,
             value: value.ok_or(DecodeError::Missing("setting value"))?,
         },
+        18 => Rejection::UserChanged,
+        19 => Rejection::UserTooLarge,
+        20 => Rejection::UsersTooLarge,
+        21 => Rejection::DefaultUserStays,
         number => return Err(DecodeError::Unknown { what: "rejection", number }),
     })
 }

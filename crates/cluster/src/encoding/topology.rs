@@ -1,13 +1,17 @@
 //! Topology, node, shard, slots.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rivermark_types::{NodeId, ShardId};
 
+use super::user;
 use crate::codec::{DecodeError, Reader, UnknownFields, Writer};
 use crate::invariants;
 use crate::settings::Setting;
 use crate::slots::{SlotRange, SlotRanges};
 use crate::topology::{Node, NodeState, Shard, Topology};
+use crate::users::Users;
 
 impl Topology {
     /// As bytes, for nodes that follow the topology without replicating it.
@@ -43,10 +47,11 @@ pub(super) fn write(writer: &mut Writer, topology: &Topology) {
     for node in &topology.removed_nodes {
         writer.number(6, node.get());
     }
+    user::write_users(writer, &topology.users);
 }
 
 pub(super) fn read(mut reader: Reader<'_>) -> Result<Topology, DecodeError> {
-    let mut topology = Topology::default();
+    let (mut topology, mut users) = (Topology::default(), Users::default());
     while let Some((tag, field)) = reader.next()? {
         match tag {
             1 => topology.epoch = field.number()?,
@@ -67,9 +72,15 @@ pub(super) fn read(mut reader: Reader<'_>) -> Result<Topology, DecodeError> {
             6 => {
                 topology.removed_nodes.insert(NodeId::new(field.number()?));
             }
+            7 => {
+                let (name, record) = user::read_record(field.message()?)?;
+                users.records.insert(name, Arc::new(record));
+            }
+            8 => users.version = field.number()?,
             _ => reader.unknown("topology field", tag)?,
         }
     }
+    topology.users = Arc::new(users);
     invariants::check(&topology)?;
     Ok(topology)
 }

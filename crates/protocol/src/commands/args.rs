@@ -25,6 +25,11 @@ impl<'a> Arguments<'a> {
         self.command
     }
 
+    /// The command's first word as the client wrote it.
+    pub fn command_as_sent(&self) -> Bytes {
+        clipped(&self.request.bytes(0).unwrap_or_default())
+    }
+
     /// The whole request, the name included.
     pub fn request(&self) -> &'a Request {
         self.request

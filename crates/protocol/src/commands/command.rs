@@ -137,25 +137,34 @@ fn description(spec: &CommandSpec) -> Frame {
         Frame::Integer(step),
         Frame::Set(categories.collect()),
         Frame::Array(spec.tips.iter().map(|tip| Frame::literal(tip)).collect()),
-        Frame::Array(key_specification(spec).into_iter().collect()),
+        Frame::Array(key_specifications(spec)),
         Frame::Array(spec.subcommands.iter().map(description).collect()),
     ])
 }
 
-fn key_specification(spec: &CommandSpec) -> Option<Frame> {
-    let (begin, find) = match spec.keys {
-        KeySpec::None => return None,
+/// One, or two where the last key is treated differently.
+fn key_specifications(spec: &CommandSpec) -> Vec<Frame> {
+    let by_index = |first, relative| {
+        (search("index", [("index", Frame::Integer(first))]), range(relative, 0))
+    };
+    let described = |access: &[&'static str], (begin, find): (Frame, Frame)| {
+        let access = access.iter().map(|flag| Frame::simple(flag)).collect();
+        Frame::fields([("flags", Frame::Set(access)), ("begin_search", begin), ("find_keys", find)])
+    };
+    match spec.keys {
+        KeySpec::None => Vec::new(),
         KeySpec::Range { first, last } => {
             let relative = if last < 0 { last as i64 } else { 0 };
-            (search("index", [("index", Frame::Integer(as_integer(first)))]), range(relative, 0))
+            let mut found = vec![described(spec.key_access, by_index(as_integer(first), relative))];
+            found.extend(spec.destination_access.map(|access| described(access, by_index(last as i64, 0))));
+            found
         }
         KeySpec::Streams { from } => {
             let from = Frame::Integer(as_integer(from));
-            (search("keyword", [("keyword", Frame::literal("STREAMS")), ("startfrom", from)]), range(-1, 2))
+            let begin = search("keyword", [("keyword", Frame::literal("STREAMS")), ("startfrom", from)]);
+            vec![described(spec.key_access, (begin, range(-1, 2)))]
         }
-    };
-    let access = spec.key_access.iter().map(|flag| Frame::simple(flag)).collect();
-    Some(Frame::fields([("flags", Frame::Set(access)), ("begin_search", begin), ("find_keys", find)]))
+    }
 }
 
 fn search<const N: usize>(kind: &'static str, spec: [(&'static str, Frame); N]) -> Frame {

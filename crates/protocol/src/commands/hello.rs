@@ -18,7 +18,8 @@ pub(super) fn parse(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> 
     while arguments.left() > 0 {
         if arguments.option("AUTH", 2) {
             let user = Some(arguments.bytes()?);
-            hello.credentials = Some(Credentials { user, password: arguments.bytes()? });
+            let password = arguments.bytes()?;
+            hello.credentials = Some(Credentials { user, password, command: arguments.command_as_sent() });
         } else if arguments.option("SETNAME", 1) {
             hello.name = Some(client_name(&mut arguments)?);
         } else {

@@ -1,5 +1,6 @@
 //! The command table and the grammar of every command, one file a command.
 
+mod acl;
 mod args;
 mod block;
 mod budget;

@@ -1,5 +1,7 @@
 //! What a request means once its grammar is applied: who has to serve it, and with what.
 
+mod acl;
+
 use bytes::Bytes;
 use rivermark_stream::command::XReadGroup;
 use rivermark_stream::query::{Keys, XRead};
@@ -7,6 +9,8 @@ use rivermark_stream::{Command, Query};
 use rivermark_types::{ConnectionId, DatabaseIndex, KeyPosition, StreamKey};
 
 use crate::resp::{Frame, Protocol};
+
+pub use acl::{AclCommand, UserChange};
 
 /// A request with its grammar applied.
 ///
@@ -109,6 +113,8 @@ pub enum ConnectionCommand {
     Hello(Hello),
     /// AUTH.
     Auth(Credentials),
+    /// ACL WHOAMI.
+    WhoAmI,
     /// SELECT.
     Select(DatabaseIndex),
     /// QUIT: `+OK`, then the connection is closed.
@@ -153,6 +159,8 @@ pub struct Credentials {
     pub user: Option<Bytes>,
     /// The password.
     pub password: Bytes,
+    /// The command's name as it was sent, for ACL LOG.
+    pub command: Bytes,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -336,6 +344,8 @@ pub enum NodeCommand {
     SlowLogReset,
     /// CLUSTER and a subcommand.
     Cluster(ClusterCommand),
+    /// ACL and a subcommand.
+    Acl(AclCommand),
 }
 
 /// WAIT's arguments.

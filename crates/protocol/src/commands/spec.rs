@@ -37,6 +37,17 @@ macro_rules! bits {
                 self.0 & other.0 == other.0
             }
 
+            /// The set of this name alone, in any case.
+            pub fn from_name(name: &[u8]) -> Option<Self> {
+                let mut all = Self::NAMES.iter();
+                all.find(|(_, known)| known.as_bytes().eq_ignore_ascii_case(name)).map(|(bit, _)| *bit)
+            }
+
+            /// Every name there is.
+            pub fn all_names() -> impl Iterator<Item = &'static str> {
+                Self::NAMES.iter().map(|(_, name)| *name)
+            }
+
             /// The names of what is in the set.
             pub fn names(self) -> impl Iterator<Item = &'static str> {
                 Self::NAMES.iter().filter(move |(bit, _)| self.contains(*bit)).map(|(_, name)| *name)
@@ -84,7 +95,8 @@ bits! {
 }
 
 bits! {
-    /// ACL categories. Names as `ACL CAT` has them.
+    /// ACL categories: names and order as `ACL CAT` has them. Those of data types that are not here have no
+    /// commands, and rules may name them all the same.
     AclCategories {
         /// About keys of any type.
         KEYSPACE = "keyspace",
@@ -92,8 +104,26 @@ bits! {
         READ = "read",
         /// Changes keys.
         WRITE = "write",
+        /// About sets.
+        SET = "set",
+        /// About sorted sets.
+        SORTED_SET = "sortedset",
+        /// About lists.
+        LIST = "list",
+        /// About hashes.
+        HASH = "hash",
+        /// About strings.
+        STRING = "string",
+        /// About bitmaps.
+        BITMAP = "bitmap",
+        /// About HyperLogLogs.
+        HYPERLOGLOG = "hyperloglog",
+        /// About places.
+        GEO = "geo",
         /// About streams.
         STREAM = "stream",
+        /// About channels.
+        PUBSUB = "pubsub",
         /// For operators.
         ADMIN = "admin",
         /// Constant or logarithmic time.
@@ -108,6 +138,8 @@ bits! {
         CONNECTION = "connection",
         /// About transactions.
         TRANSACTION = "transaction",
+        /// About scripts.
+        SCRIPTING = "scripting",
     }
 }
 
@@ -175,6 +207,8 @@ pub struct CommandSpec {
     pub keys: KeySpec,
     /// What it does to its keys, in the words of COMMAND's key specifications.
     pub key_access: &'static [&'static str],
+    /// What it does to the last of its keys, if that is something else than to those before (COPY, RENAME).
+    pub destination_access: Option<&'static [&'static str]>,
     /// Its chapter.
     pub group: CommandGroup,
     /// The version of Redis that introduced it.
@@ -199,6 +233,7 @@ impl CommandSpec {
             categories: AclCategories::SLOW,
             keys: KeySpec::None,
             key_access: &[],
+            destination_access: None,
             group,
             since: "1.0.0",
             summary: "",
@@ -239,6 +274,12 @@ impl CommandSpec {
     pub(super) const fn keys(mut self, first: usize, last: isize, access: &'static [&'static str]) -> Self {
         self.keys = KeySpec::Range { first, last };
         self.key_access = access;
+        self
+    }
+
+    /// What is done to the last key; after [`Self::keys`].
+    pub(super) const fn destination(mut self, access: &'static [&'static str]) -> Self {
+        self.destination_access = Some(access);
         self
     }
 
@@ -327,6 +368,16 @@ impl CommandSpec {
             }
         };
         Ok(keys)
+    }
+}
+
+impl CommandSpec {
+    /// What the command does to its key at `index`, one of [`Self::keys_of`].
+    pub fn access_to(&self, index: usize, keys: &std::ops::Range<usize>) -> &'static [&'static str] {
+        match self.destination_access {
+            Some(access) if index + 1 == keys.end => access,
+            _ => self.key_access,
+        }
     }
 }
 

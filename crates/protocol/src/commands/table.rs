@@ -7,11 +7,12 @@ mod connection;
 mod keys;
 mod node;
 mod streams;
+mod users;
 
 use super::spec::CommandSpec;
 
-const FAMILIES: [&[CommandSpec]; 4] =
-    [streams::COMMANDS, keys::COMMANDS, connection::COMMANDS, node::COMMANDS];
+const FAMILIES: [&[CommandSpec]; 5] =
+    [streams::COMMANDS, keys::COMMANDS, connection::COMMANDS, node::COMMANDS, users::COMMANDS];
 
 /// Places in the index: a power of two, several times the number of commands.
 const PLACES: usize = 512;

@@ -1,6 +1,8 @@
 //! Splits an inline request into words, as Redis' `sdssplitargs` does: blanks separate, `"..."` knows
 //! escapes, `'...'` knows only `\'`, and after a closing quote a blank or the end must follow.
 
+use bytes::Bytes;
+
 use super::request::Span;
 
 /// A quote was left open, or something followed a closing one.
@@ -23,6 +25,14 @@ pub(super) fn split(line: &[u8]) -> Result<(Vec<u8>, Vec<Span>), UnbalancedQuote
         rest = word(rest, &mut words)?;
         spans.push(Span::new(start, words.len() - start));
     }
+}
+
+/// The words of a text split like an inline request; `None` if its quotes are unbalanced. ACL selectors are
+/// written so.
+pub fn split_words(text: &[u8]) -> Option<Vec<Bytes>> {
+    let (words, spans) = split(text).ok()?;
+    let words = Bytes::from(words);
+    Some(spans.into_iter().map(|span| words.slice(span.range())).collect())
 }
 
 /// Appends the word `rest` begins with and returns what follows it.

@@ -10,5 +10,6 @@ mod request;
 pub use decoder::{Authentication, DecodeError, RequestDecoder};
 pub use encoder::{Protocol, ReplyWriter};
 pub use frame::Frame;
+pub use inline::split_words;
 pub use number::parse_integer;
 pub use request::{Request, encode_request};

@@ -21,7 +21,7 @@ impl Span {
         Self { start: narrow(start), length: narrow(length) }
     }
 
-    fn range(self) -> std::ops::Range<usize> {
+    pub(super) fn range(self) -> std::ops::Range<usize> {
         let start = self.start as usize;
         start..start + self.length as usize
     }

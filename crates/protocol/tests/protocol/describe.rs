@@ -170,3 +170,38 @@ fn get_keys() {
     refuse("COMMAND GETKEYS XREAD STREAMS a b 0", "ERR Invalid arguments specified for command");
     refuse("COMMAND GETKEYS XREAD FOO 1 STREAMS a 0", "ERR Invalid arguments specified for command");
 }
+
+#[test]
+fn a_command_that_treats_two_keys_differently_says_so() {
+    for (command, source, destination) in [
+        ("copy", &["RO", "access"][..], &["OW", "update"][..]),
+        ("rename", &["RW", "access", "delete"], &["OW", "update"]),
+        ("renamenx", &["RW", "access", "delete"], &["OW", "update"]),
+    ] {
+        let info = answer(&format!("COMMAND INFO {command}"));
+        let specifications = items(&items(&items(&info)[0])[8]);
+        let accesses: Vec<Vec<String>> = specifications
+            .iter()
+            .map(|specification| {
+                let Frame::Map(fields) = specification else { panic!("no map: {specification:?}") };
+                items(&fields[0].1).iter().map(text).collect()
+            })
+            .collect();
+        assert_eq!(accesses, [source, destination], "{command}");
+    }
+}
+
+#[test]
+fn categories() {
+    let names = |line: &str| -> Vec<String> { items(&answer(line)).iter().map(text).collect() };
+    assert_eq!(
+        names("ACL CAT").join(" "),
+        "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow \
+         blocking dangerous connection transaction scripting"
+    );
+    assert_eq!(names("acl cat TRANSACTION"), ["discard", "exec", "multi", "unwatch", "watch"]);
+    assert_eq!(names("ACL CAT hash"), [""; 0]);
+    assert!(names("ACL CAT stream").contains(&"xgroup|create".to_owned()));
+    refuse("ACL CAT nope", "ERR Unknown category 'nope'");
+    refuse("ACL CAT a b", "ERR unknown subcommand or wrong number of arguments for 'CAT'. Try ACL HELP.");
+}

@@ -48,8 +48,11 @@ fn select() {
 
 #[test]
 fn hello_and_auth() {
-    let credentials =
-        |user: Option<&'static str>| Credentials { user: user.map(Bytes::from), password: "p".into() };
+    let credentials = |command: &'static str, user: Option<&'static str>| Credentials {
+        user: user.map(Bytes::from),
+        password: "p".into(),
+        command: command.into(),
+    };
     let hello = |tail: &str, expected: Hello| {
         connection(&format!("HELLO {tail}"), ConnectionCommand::Hello(expected));
     };
@@ -57,11 +60,11 @@ fn hello_and_auth() {
     hello("", Hello::default());
     hello("2", Hello { protocol: Some(Protocol::Resp2), ..Hello::default() });
     hello("3", resp3.clone());
-    hello("3 AUTH u p", Hello { credentials: Some(credentials(Some("u"))), ..resp3.clone() });
+    hello("3 AUTH u p", Hello { credentials: Some(credentials("HELLO", Some("u"))), ..resp3.clone() });
     hello("3 setname n", Hello { name: Some("n".into()), ..resp3.clone() });
     hello(
         "3 SETNAME n AUTH u p",
-        Hello { credentials: Some(credentials(Some("u"))), name: Some("n".into()), ..resp3 },
+        Hello { credentials: Some(credentials("HELLO", Some("u"))), name: Some("n".into()), ..resp3 },
     );
     refuse("HELLO 1", "NOPROTO unsupported protocol version");
     refuse("HELLO 4", "NOPROTO unsupported protocol version");
@@ -72,8 +75,8 @@ fn hello_and_auth() {
     refuse("HELLO 3 SETNAME", "ERR Syntax error in HELLO option 'SETNAME'");
     const NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
     refuse(r#"HELLO 3 SETNAME "a b""#, NAME);
-    connection("AUTH p", ConnectionCommand::Auth(credentials(None)));
-    connection("AUTH u p", ConnectionCommand::Auth(credentials(Some("u"))));
+    connection("AUTH p", ConnectionCommand::Auth(credentials("AUTH", None)));
+    connection("AUTH u p", ConnectionCommand::Auth(credentials("AUTH", Some("u"))));
     refuse("AUTH a b c", SYNTAX);
     refuse("AUTH", "ERR wrong number of arguments for 'auth' command");
 }

@@ -13,6 +13,7 @@ mod grammar_newer;
 mod grammar_node;
 mod grammar_reads;
 mod grammar_time;
+mod grammar_users;
 mod grammar_writes;
 mod limits;
 mod replies;
