@@ -2,7 +2,8 @@
 
 use rivermark_cluster::User;
 use rivermark_cluster::users::{
-    CommandRules, Grant, KeyAccess, KeyPattern, Login, PasswordHash, Passwords, Patterns, PayloadChecks, Selector,
+    CommandRules, Grant, KeyAccess, KeyPattern, Login, PasswordHash, Passwords, Patterns, PayloadChecks,
+    Selector,
 };
 
 use crate::password::hash_text;

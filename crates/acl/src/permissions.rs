@@ -101,9 +101,8 @@ impl Compiled {
         for index in keys.clone() {
             let access = spec.access_to(index, &keys);
             let key = request.get(index).unwrap_or_default();
-            let allows = |pattern: &KeyPattern| {
-                grants(pattern.access, access) && glob_matches(&pattern.pattern, key)
-            };
+            let allows =
+                |pattern: &KeyPattern| grants(pattern.access, access) && glob_matches(&pattern.pattern, key);
             if !patterns.iter().any(allows) {
                 return Err(Denial::Key(index));
             }
@@ -117,9 +116,9 @@ impl Compiled {
             return true;
         }
         let given = request.get(1).unwrap_or_default();
-        self.first_arguments
-            .get(spec.name)
-            .is_some_and(|allowed| request.len() > 1 && allowed.iter().any(|one| one.eq_ignore_ascii_case(given)))
+        self.first_arguments.get(spec.name).is_some_and(|allowed| {
+            request.len() > 1 && allowed.iter().any(|one| one.eq_ignore_ascii_case(given))
+        })
     }
 }
 
@@ -182,4 +181,3 @@ fn set(
 fn every_command() -> impl Iterator<Item = &'static CommandSpec> {
     table::all().flat_map(|spec| std::iter::once(spec).chain(spec.subcommands))
 }
-

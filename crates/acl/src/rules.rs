@@ -35,7 +35,9 @@ pub enum RuleFault {
     #[error("The password you are trying to remove from the user does not exist")]
     NoSuchPassword,
     /// Not a hash.
-    #[error("The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters")]
+    #[error(
+        "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
+    )]
     BadHash,
     /// A first argument of a subcommand.
     #[error("Allowing first-arg of a subcommand is not supported")]

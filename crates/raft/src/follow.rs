@@ -71,14 +71,11 @@ async fn listen(shared: &Arc<Shared>, peer: NodeId) -> Result<(), tonic::Status>
         RaftClient::new(channel).max_decoding_message_size(rivermark_types::limits::PEER_MESSAGE_BYTES_MAX);
     let mut updates = client.watch_topology(request).await?.into_inner();
     while let Some(update) = updates.message().await? {
+        let told = take_topology(shared, peer, &update.topology);
+        // What the peer knows is noted before it counts as up: nobody must wait for what it knew before it restarted.
+        shared.heard_epoch(peer, told);
         if shared.set_up(peer, true) {
             tracing::info!(%peer, "following the node");
-        }
-        if !update.topology.is_empty() {
-            match Topology::decode(&update.topology) {
-                Ok(topology) => shared.publish_topology(Arc::new(topology)),
-                Err(error) => tracing::warn!(%peer, %error, "topology not understood"),
-            }
         }
         let leaders = update.leaders.into_iter().map(|known| {
             let leader = NodeId::new(known.leader);
@@ -88,6 +85,24 @@ async fn listen(shared: &Arc<Shared>, peer: NodeId) -> Result<(), tonic::Status>
         shared.leaders.heard(leaders);
     }
     Ok(())
+}
+
+/// Takes over what a peer tells of the topology; the epoch told, zero if none was.
+fn take_topology(shared: &Shared, peer: NodeId, encoded: &[u8]) -> u64 {
+    if encoded.is_empty() {
+        return 0;
+    }
+    match Topology::decode(encoded) {
+        Ok(topology) => {
+            let epoch = topology.epoch();
+            shared.publish_topology(Arc::new(topology));
+            epoch
+        }
+        Err(error) => {
+            tracing::warn!(%peer, %error, "topology not understood");
+            0
+        }
+    }
 }
 
 impl Shared {

@@ -105,6 +105,12 @@ impl RaftNode {
         self.shared.up.subscribe()
     }
 
+    /// Waits until every peer that answers this node has told it that it knows the topology of this epoch, or a later
+    /// one. Peers that do not answer are not waited for.
+    pub async fn peers_know(&self, epoch: u64) {
+        self.shared.peers_know(epoch).await;
+    }
+
     /// Proposes a change of the metadata, wherever its leader is. Commands may be repeated to the same
     /// end, so this retries through changes of leadership, for some seconds.
     ///

@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) broken: RwLock<BTreeMap<ShardId, ReplicaError>>,
     /// The peers this node is following now.
     pub(crate) up: watch::Sender<BTreeSet<NodeId>>,
+    /// The epoch of the topology each peer last told of.
+    pub(crate) peer_epochs: watch::Sender<BTreeMap<NodeId, u64>>,
     pub(crate) fatal: watch::Sender<Option<FatalError>>,
     context: Option<ReplicaContext>,
 }
@@ -142,6 +144,7 @@ impl Shared {
             replicas: RwLock::default(),
             broken: RwLock::default(),
             up: watch::Sender::new(BTreeSet::new()),
+            peer_epochs: watch::Sender::new(BTreeMap::new()),
             fatal: watch::Sender::new(None),
             context,
         }
@@ -209,6 +212,31 @@ impl Shared {
     /// Notes that a peer answers or no longer does; returns whether that is new.
     pub(crate) fn set_up(&self, peer: NodeId, is_up: bool) -> bool {
         self.up.send_if_modified(|up| if is_up { up.insert(peer) } else { up.remove(&peer) })
+    }
+
+    /// Notes what a peer told of the topology it knows; after a restart that may be less than before.
+    pub(crate) fn heard_epoch(&self, peer: NodeId, epoch: u64) {
+        self.peer_epochs.send_if_modified(|epochs| epochs.insert(peer, epoch) != Some(epoch));
+    }
+
+    /// Waits until every peer that answers told of this epoch or a later one.
+    pub(crate) async fn peers_know(&self, epoch: u64) {
+        let (mut up, mut epochs) = (self.up.subscribe(), self.peer_epochs.subscribe());
+        loop {
+            {
+                let (up, epochs) = (up.borrow_and_update(), epochs.borrow_and_update());
+                if up.iter().all(|peer| epochs.get(peer).is_some_and(|known| *known >= epoch)) {
+                    return;
+                }
+            }
+            let changed = tokio::select! {
+                changed = up.changed() => changed,
+                changed = epochs.changed() => changed,
+            };
+            if changed.is_err() {
+                return;
+            }
+        }
     }
 
     /// The nodes that answer, this one included.

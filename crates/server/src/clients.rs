@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Account;
+
 /// What can be seen of a connection.
 #[derive(Debug)]
 pub struct Client {
@@ -31,6 +33,8 @@ pub struct Client {
     connected: Instant,
     shown: Mutex<Shown>,
     killed: CancellationToken,
+    /// The connection may answer what is under way before it ends.
+    retired: AtomicBool,
     /// The client closed its sending side: nothing may wait for data on its behalf any more.
     gone: AtomicBool,
     blocked: AtomicBool,
@@ -51,6 +55,8 @@ pub struct Shown {
     pub database: u8,
     /// Commands queued by MULTI; -1 outside of one.
     pub queued: i64,
+    /// Whom it acts for.
+    pub account: Arc<Account>,
     /// Full name of the last command.
     pub command: &'static str,
     /// When it came.
@@ -74,12 +80,31 @@ impl Client {
 
     /// Ends the connection.
     pub fn kill(&self) {
+        self.retired.store(false, Ordering::Release);
         self.killed.cancel();
+    }
+
+    /// Ends the connection once what is under way is answered.
+    pub fn retire(&self) {
+        if !self.killed.is_cancelled() {
+            self.retired.store(true, Ordering::Release);
+            self.killed.cancel();
+        }
     }
 
     /// Resolves when someone ended the connection.
     pub async fn killed(&self) {
         self.killed.cancelled().await;
+    }
+
+    /// Whether it may answer what is under way before it ends.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    /// Whom it acts for.
+    pub fn account(&self) -> Arc<Account> {
+        Arc::clone(&self.shown.lock().account)
     }
 
     /// Notes that the client will send nothing more.
@@ -128,7 +153,7 @@ impl Client {
         let _ = write!(
             line,
             "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub=0 psub=0 ssub=0 \
-             multi={} watch=0 qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 tot-mem=0 events=r cmd={} user=default \
+             multi={} watch=0 qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 tot-mem=0 events=r cmd={} user={} \
              redir=-1 resp={} lib-name={} lib-ver={}",
             self.id,
             self.peer,
@@ -140,6 +165,7 @@ impl Client {
             shown.queued,
             shown.input_bytes,
             shown.command,
+            text(shown.account.name()),
             match shown.protocol {
                 Protocol::Resp2 => 2,
                 Protocol::Resp3 => 3,
@@ -158,7 +184,7 @@ impl Client {
             && is(&kill.address, self.peer)
             && is(&kill.local_address, self.local)
             && kill.kind.is_none_or(|kind| kind == ClientKind::Normal)
-            && kill.user.as_ref().is_none_or(|user| user[..] == *b"default")
+            && kill.user.as_ref().is_none_or(|user| user == self.account().name())
             && kill.age_s_min.is_none_or(|age| self.connected.elapsed().as_secs() >= age)
     }
 }
@@ -192,13 +218,14 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Enters a new connection; `None` if there are `max` already.
+    /// Enters a new connection, which acts for this user; `None` if there are `max` already.
     pub fn enter(
         self: &Arc<Self>,
         max: usize,
         transport: Transport,
         peer: SocketAddr,
         local: SocketAddr,
+        account: Arc<Account>,
     ) -> Option<Registered> {
         let mut connected = self.connected.write();
         if connected.len() >= max {
@@ -218,12 +245,14 @@ impl Clients {
                 library_version: Bytes::new(),
                 database: 0,
                 queued: -1,
+                account,
                 command: "NULL",
                 active: now,
                 protocol: Protocol::Resp2,
                 input_bytes: 0,
             }),
             killed: CancellationToken::new(),
+            retired: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             unblock: Mutex::new(None),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rivermark_cluster::Topology;
 use rivermark_cluster::settings::Redirects;
 use rivermark_protocol::commands::parsed::{BlockingRead, BlockingReadGroup, KeyspaceCommand, NodeCommand};
-use rivermark_protocol::commands::{CommandFlags, CommandSpec, resolve};
+use rivermark_protocol::commands::{AclCategories, CommandFlags, CommandSpec, resolve};
 use rivermark_protocol::{Frame, Parsed, Protocol, ReplyError, Request};
 use rivermark_router::{self as router, Transport};
 use rivermark_stream::scatter::Scattered;
@@ -16,7 +16,9 @@ use rivermark_stream::{Command, Query};
 use rivermark_types::{Slot, StreamKey};
 use tokio::time::Instant;
 
+use crate::access::{Context, Permit};
 use crate::clients::Client;
+use crate::execute::authorise::authorise;
 use crate::execute::connection;
 use crate::execute::transaction::{self, Prepared};
 use crate::node::Node;
@@ -56,9 +58,9 @@ pub enum Next {
 #[derive(Debug)]
 pub enum Task {
     /// XREAD with BLOCK.
-    Read(BlockingRead),
+    Read(BlockingRead, Permit),
     /// XREADGROUP with BLOCK, or of several streams.
-    ReadGroup(BlockingReadGroup),
+    ReadGroup(BlockingReadGroup, Permit),
     /// Every shard's keys.
     Keyspace(KeyspaceCommand),
     /// The node or the cluster.
@@ -72,7 +74,7 @@ pub enum Task {
 impl Dispatched {
     /// Whether it changes keys.
     pub fn is_write(&self) -> bool {
-        matches!(self.next, Next::Propose(_) | Next::Alone(Task::Exec(_) | Task::ReadGroup(_)))
+        matches!(self.next, Next::Propose(_) | Next::Alone(Task::Exec(_) | Task::ReadGroup(..)))
     }
 
     /// A reply that is known already.
@@ -89,38 +91,41 @@ pub fn dispatch(
     request: Request,
 ) -> Dispatched {
     let muted = session.take_muted();
+    let topology = node.topology();
+    connection::follow_users(node, session, client, &topology);
     let resolved = resolve(&request);
     let spec = resolved.as_ref().ok().copied();
     client.show(|shown| {
         shown.command = spec.map_or("unknown", |spec| spec.name);
         shown.active = Instant::now();
     });
-    let planned = match resolved.and_then(|spec| admit(node, session, spec)) {
-        Err(error) => {
-            if let Some(queue) = &mut session.transaction {
-                queue.poisoned = true;
-            }
-            Err(error)
-        }
+    let planned = match resolved.and_then(|spec| admit(node, session, client, &topology, spec, &request)) {
+        Err(error) => Err(transaction::refused(session, client, spec, error)),
         Ok(spec) if transaction::queues(session, spec) => transaction::queue(session, spec, request),
-        Ok(spec) => plan(node, session, client, spec, &request),
+        Ok(spec) => plan(node, session, client, &topology, spec, &request),
     };
     let (shape, next) = planned.unwrap_or_else(|error| (Shape::Plain, Next::Reply(Frame::Error(error))));
     let muted = connection::is_muted(muted, session, spec);
     Dispatched { protocol: session.protocol, muted, spec, shape, next }
 }
 
-/// Whether the session may run the command now: who is not logged in, and what a starting node cannot answer yet.
+/// Whether the session may run the command now: who is not logged in, what its user may not do, and what a starting
+/// node cannot answer yet. Before it knows the cluster's users it serves no operator either.
 fn admit(
     node: &Node,
     session: &Session,
+    client: &Client,
+    topology: &Topology,
     spec: &'static CommandSpec,
+    request: &Request,
 ) -> Result<&'static CommandSpec, ReplyError> {
-    if !session.authenticated && !spec.flags.contains(CommandFlags::NO_AUTH) {
+    if !session.is_let_in() && !spec.flags.contains(CommandFlags::NO_AUTH) {
         return Err(ReplyError::AuthenticationRequired);
     }
-    if !spec.flags.contains(CommandFlags::LOADING) {
-        scatter::check_bootstrapped(&node.topology())?;
+    let context = if session.transaction.is_some() { Context::Multi } else { Context::TopLevel };
+    authorise(node, client, &session.account, spec, request, context)?;
+    if !spec.flags.contains(CommandFlags::LOADING) || spec.categories.contains(AclCategories::ADMIN) {
+        scatter::check_bootstrapped(topology)?;
     }
     Ok(spec)
 }
@@ -129,26 +134,27 @@ fn plan(
     node: &Arc<Node>,
     session: &mut Session,
     client: &Arc<Client>,
+    topology: &Topology,
     spec: &'static CommandSpec,
     request: &Request,
 ) -> Result<(Shape, Next), ReplyError> {
     let parsed = spec.parse(request, session.database)?;
-    let topology = node.topology();
-    redirect(node, &topology, client.transport, spec, request)?;
+    redirect(node, topology, client.transport, spec, request)?;
+    let permit = || Permit::new(&session.account, spec, request);
     let next = match parsed {
         Parsed::Reply(frame) => Next::Reply(frame),
-        Parsed::Command(command) => Next::Propose(scatter::command(&topology, command)?),
-        Parsed::Query(query) => Next::Query(scatter::query(&topology, query)?),
+        Parsed::Command(command) => Next::Propose(scatter::command(topology, command)?),
+        Parsed::Query(query) => Next::Query(scatter::query(topology, query)?),
         Parsed::Read(read) if read.block.is_none() => {
-            Next::Query(scatter::query(&topology, Query::XRead(read.read))?)
+            Next::Query(scatter::query(topology, Query::XRead(read.read))?)
         }
-        Parsed::Read(read) => Next::Alone(Task::Read(read)),
+        Parsed::Read(read) => Next::Alone(Task::Read(read, permit())),
         Parsed::ReadGroup(read) if read.block.is_none() && read.read.streams.len() == 1 => {
-            Next::Propose(scatter::command(&topology, Command::XReadGroup(read.read))?)
+            Next::Propose(scatter::command(topology, Command::XReadGroup(read.read))?)
         }
-        Parsed::ReadGroup(read) => Next::Alone(Task::ReadGroup(read)),
+        Parsed::ReadGroup(read) => Next::Alone(Task::ReadGroup(read, permit())),
         Parsed::Keyspace(KeyspaceCommand::Encoding(key)) => {
-            return Ok((Shape::Encoding, Next::Query(scatter::query(&topology, Query::KeyType(key))?)));
+            return Ok((Shape::Encoding, Next::Query(scatter::query(topology, Query::KeyType(key))?)));
         }
         Parsed::Keyspace(command) => Next::Alone(Task::Keyspace(command)),
         Parsed::Node(command) => Next::Alone(Task::Node(command)),

@@ -7,6 +7,7 @@
 //!
 //! [`start`] wires a node, [`shutdown`] takes it apart, [`dev`] runs a whole cluster on one machine.
 
+pub mod access;
 pub mod admin;
 pub mod args;
 pub mod clients;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::AccessControl;
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::pauses::Pauses;
@@ -30,6 +31,8 @@ pub struct Node {
     pub config: Config,
     /// What CONFIG SET changed since.
     pub tunables: Tunables,
+    /// Users, and what was refused to them.
+    pub access: AccessControl,
     /// Replicas, metadata and leaders.
     pub raft: Arc<RaftNode>,
     /// The way to the shards.
@@ -64,6 +67,7 @@ impl Node {
         let topology = raft.topology();
         Arc::new(Self {
             tunables: Tunables::new(&config),
+            access: AccessControl::new(config.requirepass.reveal()),
             clients: Arc::default(),
             pauses: Pauses::default(),
             stats: Stats::default(),

@@ -1,8 +1,12 @@
 //! What a connection remembers between commands. Owned by the connection's task, shared with nobody.
 
+use std::sync::Arc;
+
 use rivermark_protocol::commands::CommandSpec;
 use rivermark_protocol::{Protocol, Request};
 use rivermark_types::{DatabaseIndex, StreamKey};
+
+use crate::access::{Account, Accounts};
 
 /// The state commands of one connection see and change.
 #[derive(Debug)]
@@ -11,8 +15,12 @@ pub struct Session {
     pub protocol: Protocol,
     /// SELECT.
     pub database: DatabaseIndex,
-    /// Whether the password was given, or none is asked for.
+    /// Whom the connection acts for: `default` until it logged in.
+    pub account: Arc<Account>,
+    /// Whether it logged in, or came in while nobody was asked to.
     pub authenticated: bool,
+    /// The users by which `account` was last brought up to date.
+    users_version: u64,
     /// Between MULTI and EXEC.
     pub transaction: Option<Queue>,
     /// WATCHed keys and their versions at the time.
@@ -34,6 +42,16 @@ pub struct Queue {
     pub poisoned: bool,
 }
 
+/// Whether the cluster's users are known. Who connects to a node before it joined its cluster is not taken for
+/// logged in for that: the cluster may want a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsersKnown {
+    /// The node has a topology.
+    Yes,
+    /// Not yet.
+    No,
+}
+
 /// CLIENT REPLY's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replies {
@@ -47,11 +65,14 @@ pub enum Replies {
 
 impl Session {
     /// A new connection's.
-    pub fn new(authenticated: bool) -> Self {
+    pub fn new(accounts: &Accounts, users: UsersKnown) -> Self {
+        let account = Arc::clone(accounts.default_user());
         Self {
             protocol: Protocol::Resp2,
             database: DatabaseIndex::default(),
-            authenticated,
+            authenticated: users == UsersKnown::Yes && account.is_open(),
+            account,
+            users_version: accounts.version(),
             transaction: None,
             watches: Vec::new(),
             replies: Replies::On,
@@ -60,8 +81,32 @@ impl Session {
     }
 
     /// RESET: as new, except for the connection itself.
-    pub fn reset(&mut self, authenticated: bool) {
-        *self = Self::new(authenticated);
+    pub fn reset(&mut self, accounts: &Accounts, users: UsersKnown) {
+        *self = Self::new(accounts, users);
+    }
+
+    /// Whether commands may be run at all: after a login, or while `default` needs none.
+    pub fn is_let_in(&self) -> bool {
+        self.authenticated || self.account.is_open()
+    }
+
+    /// Whether the users changed since this was last brought up to date.
+    pub fn is_behind(&self, users_version: u64) -> bool {
+        self.users_version < users_version
+    }
+
+    /// Goes on with the user as it is now. Without it there is nothing to go on with: the session is `default`'s,
+    /// not logged in, and ends.
+    pub fn follow(&mut self, accounts: &Accounts) {
+        self.users_version = accounts.version();
+        match accounts.present(&self.account) {
+            Some(account) => self.account = Arc::clone(account),
+            None => {
+                self.account = Arc::clone(accounts.default_user());
+                self.authenticated = false;
+                self.quit = true;
+            }
+        }
     }
 
     /// Whether the reply to the command now dispatched is held back; uses up CLIENT REPLY SKIP.

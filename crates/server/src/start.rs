@@ -12,6 +12,7 @@ use rivermark_types::NodeId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::retire_connections_of_deleted_users;
 use crate::clock::SystemClock;
 use crate::config::{Config, Role};
 use crate::data_lock::DataLock;
@@ -75,6 +76,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         }
     });
     services.spawn(settings::follow(Arc::clone(&node)));
+    services.spawn(retire_connections_of_deleted_users(Arc::clone(&node)));
     services.spawn(keep_metrics(node.stopping.clone()));
     if let Some(listener) = resp {
         services.spawn(accept(Arc::clone(&node), listener, connections.clone()));

@@ -1,44 +1,42 @@
 //! The parameters of this node that CONFIG SET changes while it runs. They do not outlive the process, and
-//! nothing of them is replicated.
+//! nothing of them is replicated; but a `requirepass` that is set becomes the password of the user `default`, whom
+//! the cluster keeps.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use parking_lot::RwLock;
-use rivermark_types::limits::REQUEST_BULK_BYTES_MAX;
+use parking_lot::Mutex;
+use rivermark_types::limits::{ACL_LOG_ENTRIES_DEFAULT, ACL_LOG_ENTRIES_MAX, REQUEST_BULK_BYTES_MAX};
 
 use crate::config::Config;
 
 /// Values in force now.
 #[derive(Debug)]
 pub struct Tunables {
-    password: RwLock<Option<Arc<str>>>,
+    /// As CONFIG last said; the user `default` may have other ones by now.
+    requirepass: Mutex<String>,
     protected_mode: AtomicBool,
     maxclients: AtomicUsize,
     timeout_s: AtomicU64,
     bulk_bytes_max: AtomicUsize,
+    acl_log_entries_max: AtomicUsize,
 }
 
 impl Tunables {
     /// As configured.
     pub fn new(config: &Config) -> Self {
         Self {
-            password: RwLock::new(config.requirepass.reveal().map(Arc::from)),
+            requirepass: Mutex::new(config.requirepass.reveal().unwrap_or_default().to_owned()),
             protected_mode: AtomicBool::new(config.protected_mode),
             maxclients: AtomicUsize::new(config.maxclients),
             timeout_s: AtomicU64::new(config.timeout),
             bulk_bytes_max: AtomicUsize::new(config.proto_max_bulk_len),
+            acl_log_entries_max: AtomicUsize::new(ACL_LOG_ENTRIES_DEFAULT),
         }
     }
 
-    /// What clients must know, if anything.
-    pub fn password(&self) -> Option<Arc<str>> {
-        self.password.read().clone()
-    }
-
-    /// Whether only loopback clients may come in.
+    /// Whether only loopback clients may come in while the user `default` needs no password.
     pub fn is_protected(&self) -> bool {
-        self.protected_mode.load(Ordering::Relaxed) && self.password.read().is_none()
+        self.protected_mode.load(Ordering::Relaxed)
     }
 
     /// Client connections at once.
@@ -56,14 +54,20 @@ impl Tunables {
         self.bulk_bytes_max.load(Ordering::Relaxed)
     }
 
+    /// Refusals ACL LOG keeps.
+    pub fn acl_log_entries_max(&self) -> usize {
+        self.acl_log_entries_max.load(Ordering::Relaxed)
+    }
+
     /// A parameter's value as CONFIG GET shows it; `None` if it is not one of these.
     pub fn get(&self, name: &str) -> Option<String> {
         Some(match name {
-            "requirepass" => self.password().as_deref().unwrap_or_default().to_owned(),
+            "requirepass" => self.requirepass.lock().clone(),
             "protected-mode" => yes_no(self.protected_mode.load(Ordering::Relaxed)).to_owned(),
             "maxclients" => self.maxclients().to_string(),
             "timeout" => self.timeout_s().to_string(),
             "proto-max-bulk-len" => self.bulk_bytes_max().to_string(),
+            "acllog-max-len" => self.acl_log_entries_max().to_string(),
             _ => return None,
         })
     }
@@ -83,6 +87,7 @@ impl Tunables {
             "maxclients" => within(1, 1 << 20),
             "timeout" => within(0, u64::from(i32::MAX.unsigned_abs())),
             "proto-max-bulk-len" => within(1024, REQUEST_BULK_BYTES_MAX as u64),
+            "acllog-max-len" => within(0, ACL_LOG_ENTRIES_MAX as u64),
             _ => return None,
         })
     }
@@ -91,7 +96,7 @@ impl Tunables {
     pub fn set(&self, name: &str, value: &str) {
         let number = || value.parse::<u64>().expect("the value was checked");
         match name {
-            "requirepass" => *self.password.write() = (!value.is_empty()).then(|| Arc::from(value)),
+            "requirepass" => value.clone_into(&mut self.requirepass.lock()),
             "protected-mode" => {
                 let on = parse_yes_no(value).expect("the value was checked");
                 self.protected_mode.store(on, Ordering::Relaxed);
@@ -99,13 +104,15 @@ impl Tunables {
             "maxclients" => self.maxclients.store(number() as usize, Ordering::Relaxed),
             "timeout" => self.timeout_s.store(number(), Ordering::Relaxed),
             "proto-max-bulk-len" => self.bulk_bytes_max.store(number() as usize, Ordering::Relaxed),
+            "acllog-max-len" => self.acl_log_entries_max.store(number() as usize, Ordering::Relaxed),
             _ => unreachable!("the name was checked"),
         }
     }
 }
 
 /// The names [`Tunables`] knows.
-pub const NAMES: [&str; 5] = ["requirepass", "protected-mode", "maxclients", "timeout", "proto-max-bulk-len"];
+pub const NAMES: [&str; 6] =
+    ["requirepass", "protected-mode", "maxclients", "timeout", "proto-max-bulk-len", "acllog-max-len"];
 
 /// As Redis writes truth values in its configuration.
 pub fn yes_no(value: bool) -> &'static str {
@@ -135,13 +142,5 @@ mod tests {
         }
         assert_eq!(tunables.check("port", "1"), None);
         assert!(matches!(tunables.check("maxclients", "x"), Some(Err(_))));
-    }
-
-    #[test]
-    fn a_password_opens_the_node() {
-        let tunables = Tunables::new(&Config::default());
-        assert!(tunables.is_protected());
-        tunables.set("requirepass", "secret");
-        assert!(!tunables.is_protected());
     }
 }

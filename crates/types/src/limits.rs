@@ -99,6 +99,10 @@ pub const CONNECTION_REQUESTS_IN_FLIGHT_MAX: usize = 16 * 1024;
 pub const CONNECTION_INPUT_BYTES_MAX: usize = MIB;
 /// Replies of one connection not yet taken by the client; beyond that nothing more is decoded.
 pub const CONNECTION_OUTPUT_BYTES_MAX: usize = 4 * MIB;
+/// Refusals ACL LOG keeps (`acllog-max-len`).
+pub const ACL_LOG_ENTRIES_DEFAULT: usize = 128;
+/// Greatest value of `acllog-max-len`.
+pub const ACL_LOG_ENTRIES_MAX: usize = 65_536;
 /// Bytes of requests one connection may queue between MULTI and EXEC.
 pub const TRANSACTION_BYTES_MAX: usize = 8 * MIB;
 

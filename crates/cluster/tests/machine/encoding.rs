@@ -1,6 +1,11 @@
 //! Bytes: what was written comes back, what was not written is refused, and nothing panics.
 
 use proptest::prelude::*;
+use rivermark_cluster::command::SetUser;
+use rivermark_cluster::users::{
+    CommandRule, CommandRules, Grant, KeyAccess, KeyPattern, Login, PasswordHash, Passwords, Patterns,
+    PayloadChecks, Selector, User,
+};
 use rivermark_cluster::{
     Command, DecodeError, Machine, Node, Outcome, Rejection, Setting, Topology, invariants,
 };
@@ -27,6 +32,10 @@ fn rejections() -> Vec<Rejection> {
         Rejection::DuplicateReplica { node },
         Rejection::MetadataOwnsNoSlots,
         Rejection::NoSlots,
+        Rejection::UserChanged,
+        Rejection::UserTooLarge,
+        Rejection::UsersTooLarge,
+        Rejection::DefaultUserStays,
         Rejection::SettingOutOfBounds { name: "cluster-redirects".to_owned(), value: 2 },
     ]
 }
@@ -50,6 +59,48 @@ fn the_encoding_is_durable() {
     assert!(bytes.ends_with(b"\x05\x01\x01\x06\x03n:1"), "{}", bytes.escape_ascii());
     assert_eq!(Command::RemoveNode(NodeId::new(1)).encode()[..], *b"\x01\x05\x03\x01\x01\x01");
     assert_eq!(machine(3, 3, 3).digest(), 0x0fba_7195_4446_f1f1);
+    let set = Command::SetUser(SetUser { name: "bob".into(), replaces: 7, user: every_mark() });
+    let bytes = set.encode();
+    assert_eq!(bytes.escape_ascii().to_string(), SET_USER);
+    let removal = Command::RemoveUsers(["bob".into(), "eve".into()].into());
+    assert_eq!(removal.encode()[..], *b"\x01\x0a\x0a\x01\x03bob\x01\x03eve");
+}
+
+/// [`every_mark`], made anew over revision 7.
+const SET_USER: &str = "\\x01\\tj\\x01\\x03bob\\x02\\x01\\x07\\x03`\\x01\\x01\\x01\\x03 \\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x07\\x04\\x01\\x01\\x05#\\x01\\x01\\x01\\x02\\x0b\\x01\\x01\\x00\\x02\\x06@admin\\x04\\x06\\x01\\x01\\x01\\x02\\x01a\\x04\\x06\\x01\\x01\\x02\\x02\\x01b\\x05\\x01\\x01\\x06\\x11\\x02\\t\\x01\\x01\\x01\\x02\\x04xadd\\x03\\x01\\x01\\x06\\x01c";
+
+/// A user in which every field differs from the default.
+fn every_mark() -> User {
+    let key = |access, pattern: &'static str| KeyPattern { access, pattern: pattern.into() };
+    let rule = |grant, subject: &'static str| CommandRule { grant, subject: subject.into() };
+    let root = Selector {
+        commands: CommandRules { base: Grant::Allow, rules: vec![rule(Grant::Deny, "@admin")] },
+        keys: Patterns::Some(vec![key(KeyAccess::Read, "a"), key(KeyAccess::Write, "b")]),
+        channels: Patterns::All,
+    };
+    let other = Selector {
+        commands: CommandRules { base: Grant::Deny, rules: vec![rule(Grant::Allow, "xadd")] },
+        keys: Patterns::All,
+        channels: Patterns::Some(vec!["c".into()]),
+    };
+    User {
+        login: Login::Enabled,
+        passwords: Passwords::AnyOf(vec![PasswordHash([7; 32])]),
+        payload_checks: PayloadChecks::Skipped,
+        root,
+        selectors: vec![other],
+    }
+}
+
+#[test]
+fn users_are_part_of_the_state_and_of_what_followers_are_told() {
+    let mut changed = machine(1, 1, 1);
+    changed.apply(&Command::SetUser(SetUser { name: "bob".into(), replaces: 0, user: every_mark() }));
+    changed.apply(&Command::SetUser(SetUser { name: "eve".into(), replaces: 0, user: User::default() }));
+    let topology = changed.topology();
+    assert_eq!(Topology::decode(&topology.encode()).as_ref(), Ok(&*topology));
+    assert_eq!(topology.users().get(b"bob").map(|record| &record.user), Some(&every_mark()));
+    assert_eq!(Machine::restore(&changed.snapshot()), Ok(changed));
 }
 
 #[test]

@@ -4,3 +4,4 @@ mod encoding;
 mod leaders;
 mod strategies;
 mod transitions;
+mod users;

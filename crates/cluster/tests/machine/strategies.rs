@@ -1,7 +1,12 @@
 //! Random commands over a small world, so that they meet: nodes 0 to 8, shards 0 to 6.
 
+use bytes::Bytes;
 use proptest::prelude::*;
-use rivermark_cluster::command::{Bootstrap, UpdateNode};
+use rivermark_cluster::command::{Bootstrap, SetUser, UpdateNode};
+use rivermark_cluster::users::{
+    CommandRule, CommandRules, Grant, KeyAccess, KeyPattern, Login, PasswordHash, Passwords, Patterns,
+    PayloadChecks, Selector, User,
+};
 use rivermark_cluster::{Command, Machine, Node, NodeState, Setting, SlotRange, SlotRanges};
 use rivermark_types::{NodeId, SLOT_COUNT, ShardId};
 
@@ -75,6 +80,53 @@ fn any_bootstrap() -> impl Strategy<Value = Command> {
     })
 }
 
+fn word() -> impl Strategy<Value = Bytes> {
+    prop_oneof![
+        8 => prop::sample::select(&["a", "b*", "@stream", "xadd", ""][..]).prop_map(Bytes::from),
+        1 => prop::collection::vec(any::<u8>(), 0..5).prop_map(Bytes::from),
+    ]
+}
+
+fn patterns<T: std::fmt::Debug + Clone>(
+    item: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Patterns<T>> {
+    let some = prop::collection::vec(item, 0..3).prop_map(Patterns::Some);
+    prop_oneof![1 => Just(Patterns::All), 3 => some]
+}
+
+fn selector() -> impl Strategy<Value = Selector> {
+    let grant = || prop::sample::select(&[Grant::Allow, Grant::Deny][..]);
+    let access = prop::sample::select(&[KeyAccess::Read, KeyAccess::Write, KeyAccess::ReadWrite][..]);
+    let rule = (grant(), word()).prop_map(|(grant, subject)| CommandRule { grant, subject });
+    let key = (access, word()).prop_map(|(access, pattern)| KeyPattern { access, pattern });
+    let commands = (grant(), prop::collection::vec(rule, 0..3));
+    (commands, patterns(key), patterns(word())).prop_map(|((base, rules), keys, channels)| Selector {
+        commands: CommandRules { base, rules },
+        keys,
+        channels,
+    })
+}
+
+pub(crate) fn user() -> impl Strategy<Value = User> {
+    let hashes = prop::collection::vec(any::<[u8; 32]>().prop_map(PasswordHash), 0..3);
+    let passwords = prop_oneof![1 => Just(Passwords::NotAsked), 2 => hashes.prop_map(Passwords::AnyOf)];
+    let login = prop::sample::select(&[Login::Enabled, Login::Disabled][..]);
+    let checks = prop::sample::select(&[PayloadChecks::Full, PayloadChecks::Skipped][..]);
+    (login, passwords, checks, selector(), prop::collection::vec(selector(), 0..2)).prop_map(
+        |(login, passwords, payload_checks, root, selectors)| User {
+            login,
+            passwords,
+            payload_checks,
+            root,
+            selectors,
+        },
+    )
+}
+
+fn user_name() -> impl Strategy<Value = Bytes> {
+    prop::sample::select(&["default", "bob", "eve"][..]).prop_map(Bytes::from)
+}
+
 pub(crate) fn command() -> impl Strategy<Value = Command> {
     let update = (node_id(), address(), address(), address(), address()).prop_map(
         |(node, rpc_address, resp_address, resp_tls_address, http_address)| {
@@ -99,6 +151,9 @@ pub(crate) fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(shard, replicas)| Command::SetReplicas { shard, replicas }),
         3 => (shard_id(), slots()).prop_map(|(shard, slots)| Command::SetSlots { shard, slots }),
         2 => prop::collection::btree_map(setting, value, 0..3).prop_map(Command::SetSettings),
+        4 => (user_name(), 0u64..8, user())
+            .prop_map(|(name, replaces, user)| Command::SetUser(SetUser { name, replaces, user })),
+        1 => prop::collection::btree_set(user_name(), 0..3).prop_map(Command::RemoveUsers),
     ]
 }
 

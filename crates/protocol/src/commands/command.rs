@@ -144,9 +144,8 @@ fn description(spec: &CommandSpec) -> Frame {
 
 /// One, or two where the last key is treated differently.
 fn key_specifications(spec: &CommandSpec) -> Vec<Frame> {
-    let by_index = |first, relative| {
-        (search("index", [("index", Frame::Integer(first))]), range(relative, 0))
-    };
+    let by_index =
+        |first, relative| (search("index", [("index", Frame::Integer(first))]), range(relative, 0));
     let described = |access: &[&'static str], (begin, find): (Frame, Frame)| {
         let access = access.iter().map(|flag| Frame::simple(flag)).collect();
         Frame::fields([("flags", Frame::Set(access)), ("begin_search", begin), ("find_keys", find)])

@@ -31,7 +31,8 @@ pub(super) fn auth(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
         2 => Some(arguments.bytes()?),
         _ => return Err(ReplyError::Syntax),
     };
-    let credentials = Credentials { user, password: arguments.bytes()?, command: arguments.command_as_sent() };
+    let credentials =
+        Credentials { user, password: arguments.bytes()?, command: arguments.command_as_sent() };
     Ok(Parsed::Connection(ConnectionCommand::Auth(credentials)))
 }
 

@@ -80,8 +80,8 @@ fn remember(watches: &mut Vec<(StreamKey, u64)>, new: Vec<(StreamKey, u64)>) {
 /// Runs a task to its end.
 pub async fn perform(node: Arc<Node>, client: Arc<Client>, task: Task) -> Performed {
     match task {
-        Task::Read(read) => blocking::read(&node, &client, read).await.into(),
-        Task::ReadGroup(read) => blocking::read_group(&node, &client, read).await.into(),
+        Task::Read(read, permit) => blocking::read(&node, &client, read, &permit).await.into(),
+        Task::ReadGroup(read, permit) => blocking::read_group(&node, &client, read, &permit).await.into(),
         Task::Keyspace(command) => keyspace::execute(&node, command).await.into(),
         Task::Node(command) => node_command::execute(&node, &client, command).await.into(),
         Task::Watch(keys) => watch(&node, keys).await,

@@ -19,6 +19,7 @@ use rivermark_stream::{Command, Outcome, Query};
 use rivermark_types::{EntryId, ShardId, StreamKey};
 use tokio::time::Instant;
 
+use crate::access::Permit;
 use crate::clients::Client;
 use crate::execute::shards;
 use crate::node::Node;
@@ -27,7 +28,7 @@ use crate::scatter;
 use crate::shards::{GroupWait, Wait, WaitCondition, Wake};
 
 /// XREAD with BLOCK.
-pub async fn read(node: &Node, client: &Client, request: BlockingRead) -> Answer {
+pub async fn read(node: &Node, client: &Client, request: BlockingRead, permit: &Permit) -> Answer {
     let BlockingRead { mut read, block } = request;
     let deadline = deadline_of(block);
     let first = match attempt_read(node, &read).await {
@@ -43,7 +44,7 @@ pub async fn read(node: &Node, client: &Client, request: BlockingRead) -> Answer
         Ok(conditions) => conditions,
         Err(error) => return error.into(),
     };
-    let mut waiting = Waiting::begin(node, client, conditions, deadline);
+    let mut waiting = Waiting::begin(node, client, permit, conditions, deadline);
     loop {
         if let Some(answer) = waiting.pass().await {
             return answer;
@@ -57,7 +58,7 @@ pub async fn read(node: &Node, client: &Client, request: BlockingRead) -> Answer
 }
 
 /// XREADGROUP with BLOCK, or over several shards.
-pub async fn read_group(node: &Node, client: &Client, request: BlockingReadGroup) -> Answer {
+pub async fn read_group(node: &Node, client: &Client, request: BlockingReadGroup, permit: &Permit) -> Answer {
     let BlockingReadGroup { read, block } = request;
     let deadline = deadline_of(block);
     let history = read.streams.iter().any(|(_, from)| matches!(from, GroupReadFrom::Pending(_)));
@@ -73,7 +74,7 @@ pub async fn read_group(node: &Node, client: &Client, request: BlockingReadGroup
         Ok(conditions) => conditions,
         Err(error) => return error.into(),
     };
-    let mut waiting = Waiting::begin(node, client, conditions, deadline);
+    let mut waiting = Waiting::begin(node, client, permit, conditions, deadline);
     loop {
         if let Some(answer) = waiting.pass().await {
             return answer;
@@ -170,6 +171,7 @@ fn by_shard<T>(
 struct Waiting<'a> {
     node: &'a Node,
     client: &'a Client,
+    permit: &'a Permit,
     wait: Wait,
 }
 
@@ -177,10 +179,11 @@ impl<'a> Waiting<'a> {
     fn begin(
         node: &'a Node,
         client: &'a Client,
+        permit: &'a Permit,
         conditions: Vec<(ShardId, WaitCondition)>,
         deadline: Option<Instant>,
     ) -> Self {
-        Self { node, client, wait: node.shards.wait(conditions, deadline) }
+        Self { node, client, permit, wait: node.shards.wait(conditions, deadline) }
     }
 
     /// Waits. `None` says to try again, an answer that the wait is over.
@@ -188,7 +191,7 @@ impl<'a> Waiting<'a> {
         let blocked = self.client.block();
         tokio::select! {
             wake = self.wait.woken() => match wake {
-                Wake::Woken => None,
+                Wake::Woken => self.permit.renew(self.node, self.client).err().map(Answer::from),
                 Wake::TimedOut => Some(nothing()),
                 Wake::NoLeader => Some(ReplyError::UnblockedByFailover.into()),
             },
@@ -196,6 +199,8 @@ impl<'a> Waiting<'a> {
                 UnblockReason::Timeout => nothing(),
                 UnblockReason::Error => ReplyError::Unblocked.into(),
             }),
+            // The user was deleted: the connection ends with this.
+            () = self.client.killed() => Some(ReplyError::AuthenticationRequired.into()),
             () = self.node.stopping.cancelled() => Some(ReplyError::UnblockedByFailover.into()),
         }
     }

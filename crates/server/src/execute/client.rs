@@ -18,7 +18,13 @@ pub fn execute(node: &Node, client: &Client, command: ClientCommand) -> Result<F
         ClientCommand::Id => Frame::Integer(client.id.get().cast_signed()),
         ClientCommand::Info => Frame::Verbatim(Bytes::from(client.line() + "\n")),
         ClientCommand::List(filter) => Frame::Verbatim(list(node, &filter)),
-        ClientCommand::Kill(filter) => Frame::Integer(node.clients.kill(&filter, client.id)),
+        ClientCommand::Kill(filter) => {
+            if let Some(user) = &filter.user {
+                let accounts = node.access.accounts(&node.topology());
+                accounts.get(user).ok_or_else(|| ReplyError::NoSuchUser(user.clone()))?;
+            }
+            Frame::Integer(node.clients.kill(&filter, client.id))
+        }
         ClientCommand::KillAddress(address) if node.clients.kill_address(&address) => Frame::OK,
         ClientCommand::KillAddress(_) => return Err(ReplyError::NoSuchClient),
         ClientCommand::SetName(name) => {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rivermark_cluster::{Command as ClusterCommand, Setting, Topology};
+use rivermark_cluster::{Command as ClusterCommand, DEFAULT_USER, Setting, Topology};
+use rivermark_protocol::commands::parsed::UserChange;
 use rivermark_protocol::{Frame, ReplyError};
 use rivermark_stream::Command;
 use rivermark_stream::command::Settings;
@@ -13,7 +14,7 @@ use rivermark_stream::glob::glob_matches;
 use rivermark_types::limits::{DATABASES, REQUEST_BYTES_MAX};
 use tokio::time::timeout;
 
-use crate::execute::shards;
+use crate::execute::{acl, shards};
 use crate::node::Node;
 use crate::reply::{internal, metadata_error, reply_error};
 use crate::scatter;
@@ -37,6 +38,8 @@ fn parameters(node: &Node) -> BTreeMap<&'static str, String> {
 fn facts(node: &Node) -> Vec<(&'static str, String)> {
     let config = &node.config;
     vec![
+        ("acl-pubsub-default", "resetchannels".to_owned()),
+        ("aclfile", String::new()),
         ("appendfsync", "always".to_owned()),
         ("appendonly", "yes".to_owned()),
         ("bind", config.bind.to_string()),
@@ -91,9 +94,20 @@ pub async fn set(node: &Node, pairs: &[(Bytes, Bytes)]) -> Result<Frame, ReplyEr
         replicate(node, replicated).await?;
     }
     for (name, value) in local {
+        if name == "requirepass" {
+            set_default_password(node, &value).await?;
+        }
         node.tunables.set(&name, &value);
     }
     Ok(Frame::OK)
+}
+
+/// As in Redis, `requirepass` is another way to say what the password of the user `default` is: none if it is empty.
+/// So it holds in the whole cluster.
+async fn set_default_password(node: &Node, value: &str) -> Result<(), ReplyError> {
+    let rule = if value.is_empty() { "nopass".to_owned() } else { format!(">{value}") };
+    let rules = vec![Bytes::from_static(b"resetpass"), Bytes::from(rule)];
+    acl::change_user(node, &UserChange { name: Bytes::from_static(DEFAULT_USER), rules }).await
 }
 
 /// Sets the cluster's settings, then tells every shard those that decide what it applies.

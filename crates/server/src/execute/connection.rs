@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rivermark_cluster::{DEFAULT_USER, Topology};
 use rivermark_protocol::commands::CommandSpec;
 use rivermark_protocol::commands::parsed::{ClientCommand, ConnectionCommand, Credentials, Hello, ReplyMode};
 use rivermark_protocol::{Frame, Protocol, ReplyError};
 
+use crate::access::{Account, Context};
 use crate::clients::Client;
 use crate::dispatch::{Next, Task};
+use crate::execute::authorise::note_failed_login;
 use crate::execute::{client as client_command, transaction};
 use crate::node::{Node, REDIS_VERSION};
-use crate::session::{Queue, Replies, Session};
+use crate::scatter::check_bootstrapped;
+use crate::session::{Queue, Replies, Session, UsersKnown};
 
 /// Runs one of these commands.
 ///
@@ -65,9 +69,10 @@ pub fn immediate(
     let frame = match command {
         ConnectionCommand::Hello(hello) => self::hello(node, session, client, hello)?,
         ConnectionCommand::Auth(credentials) => {
-            authenticate(node, session, &credentials)?;
+            authenticate(node, session, client, &credentials)?;
             Frame::OK
         }
+        ConnectionCommand::WhoAmI => Frame::Bulk(session.account.name().clone()),
         ConnectionCommand::Select(database) => {
             session.database = database;
             client.show(|shown| shown.database = database.get());
@@ -78,8 +83,11 @@ pub fn immediate(
             Frame::OK
         }
         ConnectionCommand::Reset => {
-            session.reset(node.tunables.password().is_none());
+            let topology = node.topology();
+            session.reset(&node.access.accounts(&topology), users_known(&topology));
+            let account = Arc::clone(&session.account);
             client.show(|shown| {
+                shown.account = account;
                 shown.database = 0;
                 shown.queued = -1;
                 shown.protocol = Protocol::Resp2;
@@ -117,39 +125,58 @@ pub fn is_muted(muted_before: bool, session: &Session, spec: Option<&CommandSpec
     }
 }
 
-fn authenticate(node: &Node, session: &mut Session, credentials: &Credentials) -> Result<(), ReplyError> {
-    let Some(password) = node.tunables.password() else {
-        return match &credentials.user {
-            // The user `default` without a password accepts any.
-            Some(user) if user[..] == *b"default" => Ok(()),
-            Some(_) => Err(ReplyError::WrongPassword),
-            None => Err(ReplyError::NoPasswordSet),
-        };
-    };
-    let known_user = credentials.user.as_ref().is_none_or(|user| user[..] == *b"default");
-    if !equal_in_constant_time(password.as_bytes(), &credentials.password) || !known_user {
-        return Err(ReplyError::WrongPassword);
-    }
-    session.authenticated = true;
-    Ok(())
+/// A new connection's state.
+pub fn new_session(node: &Node) -> Session {
+    let topology = node.topology();
+    Session::new(&node.access.accounts(&topology), users_known(&topology))
 }
 
-/// Takes as long for a password that is almost right as for one that is all wrong. Only the length of the
-/// given one shows.
-fn equal_in_constant_time(known: &[u8], given: &[u8]) -> bool {
-    let mut difference = known.len() ^ given.len();
-    for (index, byte) in given.iter().enumerate() {
-        let expected = known.get(index % known.len().max(1)).copied().unwrap_or(0);
-        difference |= usize::from(std::hint::black_box(byte ^ expected));
+fn users_known(topology: &Topology) -> UsersKnown {
+    if topology.cluster_id().is_some() { UsersKnown::Yes } else { UsersKnown::No }
+}
+
+/// Brings the session's user up to date with the topology, before anything is judged by it.
+pub fn follow_users(node: &Node, session: &mut Session, client: &Client, topology: &Topology) {
+    if session.is_behind(topology.users().version()) {
+        session.follow(&node.access.accounts(topology));
+        show_account(client, &session.account);
     }
-    std::hint::black_box(difference) == 0
+}
+
+fn show_account(client: &Client, account: &Arc<Account>) {
+    client.show(|shown| shown.account = Arc::clone(account));
+}
+
+/// Logs in. A node that has not joined its cluster does not know whom it may let in.
+fn authenticate(
+    node: &Node,
+    session: &mut Session,
+    client: &Client,
+    credentials: &Credentials,
+) -> Result<(), ReplyError> {
+    let topology = node.topology();
+    check_bootstrapped(&topology)?;
+    let accounts = node.access.accounts(&topology);
+    if credentials.user.is_none() && accounts.default_user().asks_no_password() {
+        return Err(ReplyError::NoPasswordSet);
+    }
+    let name = credentials.user.clone().unwrap_or(Bytes::from_static(DEFAULT_USER));
+    let Some(account) = accounts.get(&name).filter(|account| account.accepts(&credentials.password)) else {
+        let context = if session.transaction.is_some() { Context::Multi } else { Context::TopLevel };
+        note_failed_login(node, client, &name, &credentials.command, context);
+        return Err(ReplyError::WrongPassword);
+    };
+    session.account = Arc::clone(account);
+    session.authenticated = true;
+    show_account(client, account);
+    Ok(())
 }
 
 fn hello(node: &Node, session: &mut Session, client: &Client, hello: Hello) -> Result<Frame, ReplyError> {
     if let Some(credentials) = &hello.credentials {
-        authenticate(node, session, credentials)?;
+        authenticate(node, session, client, credentials)?;
     }
-    if !session.authenticated {
+    if !session.is_let_in() {
         return Err(ReplyError::HelloUnauthenticated);
     }
     if let Some(name) = hello.name {
@@ -172,22 +199,4 @@ fn hello(node: &Node, session: &mut Session, client: &Client, hello: Hello) -> R
         ("role", Frame::literal("master")),
         ("modules", Frame::Array(Vec::new())),
     ]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_compared_whole() {
-        for (known, given, equal) in [
-            ("secret", "secret", true),
-            ("secret", "secre", false),
-            ("secret", "secretsecret", false),
-            ("secret", "Secret", false),
-            ("secret", "", false),
-        ] {
-            assert_eq!(equal_in_constant_time(known.as_bytes(), given.as_bytes()), equal, "{given:?}");
-        }
-    }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use rivermark_protocol::Frame;
 use rivermark_stream::{Outcome, Query};
 
+use crate::access::Reason;
 use crate::execute::shards;
 use crate::node::{Node, REDIS_VERSION, VERSION};
 use crate::status::position;
@@ -167,6 +168,10 @@ fn stats(node: &Node) -> Lines {
         ("rejected_connections", node.stats.rejected_connections.get().to_string()),
         ("evicted_keys", "0".to_owned()),
         ("total_error_replies", node.stats.total_failed().to_string()),
+        ("acl_access_denied_auth", node.access.log.count(Reason::Auth).to_string()),
+        ("acl_access_denied_cmd", node.access.log.count(Reason::Command).to_string()),
+        ("acl_access_denied_key", node.access.log.count(Reason::Key).to_string()),
+        ("acl_access_denied_channel", "0".to_owned()),
     ])
 }
 

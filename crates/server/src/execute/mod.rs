@@ -1,6 +1,8 @@
 //! What the kinds of commands do once dispatched. One file a kind.
 
+pub mod acl;
 pub mod alone;
+pub mod authorise;
 pub mod blocking;
 pub mod client;
 pub mod cluster;

@@ -6,7 +6,7 @@ use rivermark_protocol::Frame;
 use rivermark_protocol::commands::parsed::{NodeCommand, WaitReplicas};
 
 use crate::clients::Client;
-use crate::execute::{cluster, config_command, info};
+use crate::execute::{acl, cluster, config_command, info};
 use crate::node::Node;
 use crate::reply::Answer;
 
@@ -35,6 +35,7 @@ pub async fn execute(node: &Node, client: &Client, command: NodeCommand) -> Answ
         NodeCommand::SlowLogLength => Frame::Integer(0),
         NodeCommand::SlowLogReset => Frame::OK,
         NodeCommand::Cluster(command) => cluster::execute(node, client.transport, &command),
+        NodeCommand::Acl(command) => acl::execute(node, command).await.unwrap_or_else(Frame::Error),
     };
     frame.into()
 }

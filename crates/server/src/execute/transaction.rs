@@ -19,6 +19,7 @@ use rivermark_types::{ShardId, Slot};
 
 use crate::clients::Client;
 use crate::dispatch::Next;
+use crate::execute::authorise::authorise_queued;
 use crate::execute::{connection, node_command, shards};
 use crate::node::Node;
 use crate::reply::{Answer, Shape, reply_error};
@@ -67,6 +68,27 @@ pub fn queue(
     Ok((Shape::Plain, Next::Reply(Frame::Simple("QUEUED".into()))))
 }
 
+/// What a command that was refused before it was planned does to a transaction: it cannot be executed any more. A
+/// refused EXEC ends it.
+pub fn refused(
+    session: &mut Session,
+    client: &Client,
+    spec: Option<&CommandSpec>,
+    error: ReplyError,
+) -> ReplyError {
+    let forbidden = matches!(error, ReplyError::CommandForbidden(..));
+    if forbidden && spec.is_some_and(|spec| spec.name == "exec") {
+        session.transaction = None;
+        session.watches.clear();
+        client.show(|shown| shown.queued = -1);
+        return ReplyError::ExecForbidden(error.to_string().into());
+    }
+    if let Some(queue) = &mut session.transaction {
+        queue.poisoned = true;
+    }
+    error
+}
+
 /// Ends the queueing: applies the grammar to every command, runs what needs no shard, routes the rest.
 ///
 /// # Errors
@@ -88,7 +110,9 @@ pub fn prepare(
     }
     let mut replies = Vec::with_capacity(queue.commands.len());
     for (spec, request) in queue.commands {
-        let (shape, source) = match spec.parse(&request, session.database) {
+        // A login among the commands changes whose rights count for those after it.
+        let allowed = authorise_queued(node, client, &session.account, spec, &request);
+        let (shape, source) = match allowed.and_then(|()| spec.parse(&request, session.database)) {
             Err(error) => (Shape::Plain, Source::Known(Frame::Error(error))),
             Ok(Parsed::Connection(command)) => {
                 let frame = connection::immediate(node, session, client, command);

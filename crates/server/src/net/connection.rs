@@ -29,6 +29,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::clients::Registered;
 use crate::dispatch::Dispatched;
 use crate::execute::alone::Done;
+use crate::execute::connection;
 use crate::net::linger::linger;
 use crate::net::read_pace::ReadPace;
 use crate::net::run::{Finished, Run};
@@ -93,15 +94,15 @@ pub struct Connection {
 impl Connection {
     /// A connection just accepted, and what was read of it already.
     pub fn new(node: Arc<Node>, client: Registered, stream: ClientStream, input: BytesMut) -> Self {
-        let authenticated = node.tunables.password().is_none();
-        let needed = if authenticated { Authentication::Done } else { Authentication::Required };
+        let session = connection::new_session(&node);
+        let needed = if session.is_let_in() { Authentication::Done } else { Authentication::Required };
         let mut decoder = RequestDecoder::new(needed);
         decoder.set_bulk_bytes_max(node.tunables.bulk_bytes_max());
         Self {
             node,
             client,
             stream,
-            session: Session::new(authenticated),
+            session,
             decoder,
             starved: input.is_empty(),
             input,
@@ -143,7 +144,12 @@ impl Connection {
         let Self { stream, under_way, gate, client, node, .. } = self;
         tokio::select! {
             biased;
-            () = client.killed() => return false,
+            () = client.killed(), if self.ending == Ending::No || !client.is_retired() => {
+                if !client.is_retired() {
+                    return false;
+                }
+                self.ending = Ending::Drain;
+            }
             Some(answered) = under_way.next() => {
                 self.finish(answered);
                 while let Some(Some(answered)) = self.under_way.next().now_or_never() {

@@ -101,16 +101,23 @@ fn admit(node: &Arc<Node>, stream: ClientStream, input: BytesMut, peer: SocketAd
         node.stats.rejected_connections.increase();
         tasks.spawn(turn_away(stream, refusal));
     };
-    if node.tunables.is_protected() && !peer.ip().to_canonical().is_loopback() {
+    if is_protected(node) && !peer.ip().to_canonical().is_loopback() {
         return refused(stream, ReplyError::ProtectedMode);
     }
     let local = stream.socket().local_addr().unwrap_or_else(|_| SocketAddr::new(node.config.bind, 0));
-    match node.clients.enter(node.tunables.maxclients(), stream.transport(), peer, local) {
+    let account = Arc::clone(node.access.accounts(&node.topology()).default_user());
+    match node.clients.enter(node.tunables.maxclients(), stream.transport(), peer, local, account) {
         Some(client) => {
             tasks.spawn(Connection::new(Arc::clone(node), client, stream, input).serve());
         }
         None => refused(stream, ReplyError::TooManyClients),
     }
+}
+
+/// As Redis: who needs no password is served on this machine only.
+fn is_protected(node: &Node) -> bool {
+    let open = || node.access.accounts(&node.topology()).default_user().asks_no_password();
+    node.tunables.is_protected() && open()
 }
 
 fn tune(stream: &TcpStream, keepalive_s: u64) {

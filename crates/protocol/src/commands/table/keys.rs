@@ -23,11 +23,14 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     server("dbsize", 1, FAST_READ, keys::size)
         .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
         .doc("1.0.0", "O(1)", "Returns how many keys the database has."),
-    row("copy", -3, WRITE.with(DENYOOM), rename::copy).keys(1, 2, &["RO", "access"]).destination(&["OW", "update"]).doc(
-        "6.2.0",
-        "O(N) for N groups and blocks of entries",
-        "Copies a stream and its groups to another key of the same shard.",
-    ),
+    row("copy", -3, WRITE.with(DENYOOM), rename::copy)
+        .keys(1, 2, &["RO", "access"])
+        .destination(&["OW", "update"])
+        .doc(
+            "6.2.0",
+            "O(N) for N groups and blocks of entries",
+            "Copies a stream and its groups to another key of the same shard.",
+        ),
     row("del", -2, WRITE, keys::delete).keys(1, -1, &["RM", "delete"]).tips(SUM_OF_SHARDS).doc(
         "1.0.0",
         "O(N) for N keys",
@@ -104,16 +107,14 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     row("randomkey", 1, READONLY, keys::random)
         .tips(&["request_policy:all_shards", "nondeterministic_output"])
         .doc("1.0.0", "O(1)", "Returns some key of the database."),
-    row("rename", 3, WRITE, rename::rename).keys(1, 2, &["RW", "access", "delete"]).destination(&["OW", "update"]).doc(
-        "1.0.0",
-        "O(1)",
-        "Renames a key, in the place of any other of the new name on the same shard.",
-    ),
-    row("renamenx", 3, FAST_WRITE, rename::rename_if_free).keys(1, 2, &["RW", "access", "delete"]).destination(&["OW", "update"]).doc(
-        "1.0.0",
-        "O(1)",
-        "Renames a key if the new name is not in use.",
-    ),
+    row("rename", 3, WRITE, rename::rename)
+        .keys(1, 2, &["RW", "access", "delete"])
+        .destination(&["OW", "update"])
+        .doc("1.0.0", "O(1)", "Renames a key, in the place of any other of the new name on the same shard."),
+    row("renamenx", 3, FAST_WRITE, rename::rename_if_free)
+        .keys(1, 2, &["RW", "access", "delete"])
+        .destination(&["OW", "update"])
+        .doc("1.0.0", "O(1)", "Renames a key if the new name is not in use."),
     row("restore", -4, WRITE.with(DENYOOM), rename::restore)
         .also(AclCategories::DANGEROUS)
         .keys(1, 1, &["OW", "update"])

@@ -65,7 +65,7 @@ impl Connection {
             Ok(Some(request)) => {
                 self.last_active = Instant::now();
                 let dispatched = dispatch(&self.node, &mut self.session, &self.client, request);
-                if self.session.authenticated {
+                if self.session.is_let_in() {
                     self.decoder.set_authentication(Authentication::Done);
                 }
                 Some(dispatched)

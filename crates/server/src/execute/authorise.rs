@@ -1,0 +1,105 @@
+//! Whether a user may run a request, and what it is told and the log notes if not.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use rivermark_acl::Denial;
+use rivermark_protocol::commands::CommandSpec;
+use rivermark_protocol::{ReplyError, Request};
+
+use crate::access::{Account, Attempt, Context, Reason};
+use crate::clients::Client;
+use crate::node::Node;
+
+/// Whether a user may run a request. Costs next to nothing for a user that may do everything.
+///
+/// # Errors
+/// It may not; the log has it.
+pub fn authorise(
+    node: &Node,
+    client: &Client,
+    account: &Account,
+    spec: &'static CommandSpec,
+    request: &Request,
+    context: Context,
+) -> Result<(), ReplyError> {
+    match account.permissions().check(spec, request) {
+        Ok(()) => Ok(()),
+        Err(denial) => {
+            note(node, client, account, spec, request, context, denial);
+            Err(match denial {
+                Denial::Command => ReplyError::CommandForbidden(
+                    account.name().clone(),
+                    Bytes::from_static(spec.name.as_bytes()),
+                ),
+                Denial::Key(_) => ReplyError::KeyForbidden,
+            })
+        }
+    }
+}
+
+/// The same at EXEC, for a command queued before: the rights may have changed since.
+///
+/// # Errors
+/// It may not any more; the log has it.
+pub fn authorise_queued(
+    node: &Node,
+    client: &Client,
+    account: &Account,
+    spec: &'static CommandSpec,
+    request: &Request,
+) -> Result<(), ReplyError> {
+    let denial = match account.permissions().check(spec, request) {
+        Ok(()) => return Ok(()),
+        Err(denial) => denial,
+    };
+    note(node, client, account, spec, request, Context::Multi, denial);
+    let reason: &'static [u8] = match denial {
+        Denial::Command => b"no permission to run the command or subcommand",
+        Denial::Key(_) => b"no permission to touch the specified keys",
+    };
+    Err(ReplyError::QueuedForbidden(Bytes::from_static(reason)))
+}
+
+/// What ACL DRYRUN says of a denial.
+pub fn told_of(denial: Denial, user: &[u8], spec: &CommandSpec, request: &Request) -> Bytes {
+    let (what, object, kind): (&[u8], &[u8], &[u8]) = match denial {
+        Denial::Command => (b"run", spec.name.as_bytes(), b"command"),
+        Denial::Key(index) => (b"access", request.get(index).unwrap_or_default(), b"key"),
+    };
+    [b"User ", user, b" has no permissions to ", what, b" the '", object, b"' ", kind].concat().into()
+}
+
+/// Notes a login that failed.
+pub fn note_failed_login(node: &Node, client: &Client, username: &Bytes, command: &Bytes, context: Context) {
+    let attempt = Attempt {
+        reason: Reason::Auth,
+        context,
+        object: Bytes::copy_from_slice(command),
+        username: Bytes::copy_from_slice(username),
+    };
+    node.access.log.note(attempt, unix_ms(), client.line(), node.tunables.acl_log_entries_max());
+}
+
+fn note(
+    node: &Node,
+    client: &Client,
+    account: &Account,
+    spec: &'static CommandSpec,
+    request: &Request,
+    context: Context,
+    denial: Denial,
+) {
+    let (reason, object) = match denial {
+        Denial::Command => (Reason::Command, Bytes::from_static(spec.name.as_bytes())),
+        Denial::Key(index) => (Reason::Key, Bytes::copy_from_slice(request.get(index).unwrap_or_default())),
+    };
+    let attempt = Attempt { reason, context, object, username: account.name().clone() };
+    node.access.log.note(attempt, unix_ms(), client.line(), node.tunables.acl_log_entries_max());
+}
+
+/// Milliseconds of Unix time.
+pub fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
