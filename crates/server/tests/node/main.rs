@@ -7,3 +7,4 @@ mod lifecycle;
 mod process;
 mod tls;
 mod transactions;
+mod users;
