@@ -25,7 +25,7 @@ def free_base_port():
         base = random.randint(20000, 40000)
         try:
             for node in range(NODES):
-                for offset in (0, 2000, 10000):
+                for offset in (0, 1000, 2000, 10000):
                     with socket.socket() as probe:
                         probe.bind(("127.0.0.1", base + node + offset))
             return base
@@ -37,14 +37,14 @@ def free_base_port():
 class Cluster:
     """`rivermark dev` and its nodes. Node numbers run from 0, like the ports."""
 
-    def __init__(self, data_dir):
+    def __init__(self, data_dir, flags=()):
         self.data_dir = pathlib.Path(data_dir)
         self.base = free_base_port()
         self.ports = [self.base + node for node in range(NODES)]
         self.restarted = []
         self.log = open(self.data_dir / "dev.log", "w+")
         self.dev = subprocess.Popen(
-            [BINARY, "dev", "--port", str(self.base), "--data-dir", str(self.data_dir / "data")],
+            [BINARY, "dev", "--port", str(self.base), "--data-dir", str(self.data_dir / "data"), *flags],
             stdout=subprocess.PIPE, stderr=self.log, text=True,
         )
         self.output = []

@@ -47,7 +47,7 @@ fn read_goes_on(connection: &mut Connection) {
 }
 
 /// The restarted node serves, and `cluster status` shows its replicas level with their leaders.
-fn caught_up(cluster: &Cluster, node: u16) {
+pub(crate) fn caught_up(cluster: &Cluster, node: u16) {
     cluster.wait_until("the restarted node catches up", |cluster| {
         let status = cluster.status((node + 1) % 3);
         let Some(shards) = status["shards"].as_array() else { return false };

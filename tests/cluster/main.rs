@@ -4,3 +4,4 @@ mod durability;
 mod failover;
 mod load;
 mod newcomer;
+mod tls;

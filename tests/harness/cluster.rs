@@ -17,6 +17,7 @@ use crate::resp::{Connection, Reply};
 pub struct Cluster {
     base: u16,
     nodes: u16,
+    tls: bool,
     dev: Option<Child>,
     restarted: Vec<Child>,
     /// The process of each node.
@@ -30,10 +31,22 @@ impl Cluster {
     /// # Panics
     /// If it is not ready within a minute.
     pub fn start(nodes: u16, shards: u16) -> Self {
-        let offsets: Vec<u16> = (0..nodes).flat_map(|n| [n, n + 2000, n + 10_000]).collect();
+        Self::make(nodes, shards, false)
+    }
+
+    /// The same with `--tls`: for clients, and between the nodes.
+    ///
+    /// # Panics
+    /// If it is not ready within a minute.
+    pub fn start_tls(nodes: u16, shards: u16) -> Self {
+        Self::make(nodes, shards, true)
+    }
+
+    fn make(nodes: u16, shards: u16, tls: bool) -> Self {
+        let offsets: Vec<u16> = (0..nodes).flat_map(|n| [n, n + 1000, n + 2000, n + 10_000]).collect();
         let folder = TempDir::new().expect("a temporary folder");
         let (dev, restarted, pids) = (None, Vec::new(), Vec::new());
-        let mut cluster = Self { base: free_base(&offsets), nodes, dev, restarted, pids, folder };
+        let mut cluster = Self { base: free_base(&offsets), nodes, tls, dev, restarted, pids, folder };
         cluster.run_dev(shards);
         cluster
     }
@@ -52,6 +65,7 @@ impl Cluster {
             .args(["dev", "--nodes", &self.nodes.to_string(), "--port", &self.base.to_string()])
             .args(["--shards", &shards.to_string(), "--data-dir"])
             .arg(self.data())
+            .args(self.tls.then_some("--tls"))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -82,6 +96,11 @@ impl Cluster {
     /// The RESP port of a node.
     pub fn port(&self, node: u16) -> u16 {
         self.base + node
+    }
+
+    /// The RESP port of a node for TLS.
+    pub fn tls_port(&self, node: u16) -> u16 {
+        self.base + 1000 + node
     }
 
     /// The HTTP port of a node.
@@ -149,20 +168,38 @@ impl Cluster {
     /// # Panics
     /// If it does not answer.
     pub fn start_router(&mut self) -> u16 {
-        let port = free_base(&[0, 2000, 10_000]);
+        let port = self.start_router_with(|_| {});
+        self.wait_until("the router answers", |_| {
+            Connection::open(port).and_then(|mut c| c.command(&["PING"])).is_ok_and(|r| !r.is_error())
+        });
+        port
+    }
+
+    /// The same with its configuration changed, and before it knows the cluster.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub fn start_router_with(&mut self, change: impl FnOnce(&mut toml::Table)) -> u16 {
+        let port = free_base(&[0, 1000, 2000, 10_000]);
         let text = fs::read_to_string(self.data().join("node-1.toml")).expect("dev wrote it");
         let mut config: toml::Table = text.parse().expect("dev wrote TOML");
         let address = |port: u16| toml::Value::from(format!("127.0.0.1:{port}"));
         config.insert("node-id".to_owned(), 100.into());
         config.insert("role".to_owned(), "router".into());
-        config
-            .insert("data-dir".to_owned(), self.data().join("router").to_string_lossy().into_owned().into());
+        config.insert(
+            "data-dir".to_owned(),
+            self.data().join(format!("router-{port}")).to_string_lossy().into_owned().into(),
+        );
         config.insert("port".to_owned(), i64::from(port).into());
         config.insert("rpc-address".to_owned(), address(port + 10_000));
         config.insert("http-address".to_owned(), address(port + 2000));
-        let path = self.data().join("router.toml");
+        if self.tls {
+            config.insert("tls-port".to_owned(), i64::from(port + 1000).into());
+        }
+        change(&mut config);
+        let path = self.data().join(format!("router-{port}.toml"));
         fs::write(&path, config.to_string()).expect("the folder is ours");
-        let log = fs::File::create(self.data().join("router.log")).expect("a log");
+        let log = fs::File::create(self.data().join(format!("router-{port}.log"))).expect("a log");
         let child = Command::new(binary())
             .args(["server", "--config"])
             .arg(&path)
@@ -171,9 +208,7 @@ impl Cluster {
             .spawn()
             .expect("the binary is built");
         self.restarted.push(child);
-        self.wait_until("the router answers", |_| {
-            Connection::open(port).and_then(|mut c| c.command(&["PING"])).is_ok_and(|r| !r.is_error())
-        });
+        self.wait_until("the router listens", |_| Connection::open(port).is_ok());
         port
     }
 
