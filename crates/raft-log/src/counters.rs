@@ -19,6 +19,8 @@ pub struct SyncTimes {
     pub max_us: u64,
     /// The latest.
     pub last_us: u64,
+    /// The longest since someone last took it.
+    pub(crate) recent_max_us: u64,
 }
 
 impl SyncTimes {
@@ -29,6 +31,7 @@ impl SyncTimes {
         self.total_us = self.total_us.saturating_add(us);
         self.max_us = self.max_us.max(us);
         self.last_us = us;
+        self.recent_max_us = self.recent_max_us.max(us);
     }
 }
 

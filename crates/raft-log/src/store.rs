@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use rivermark_fs::SharedFileSystem;
@@ -196,6 +197,12 @@ impl RaftLog {
             log_bytes: shared.retention.lock().bytes_by_shard(),
             ..shared.counters.lock().clone()
         }
+    }
+
+    /// The longest sync since the last call; zero if there was none.
+    pub fn take_longest_sync(&self) -> Duration {
+        let mut counters = self.handle.shared.counters.lock();
+        Duration::from_micros(std::mem::take(&mut counters.sync_times.recent_max_us))
     }
 
     /// Bytes of segments that stay because this shard still needs the oldest of them; zero if it holds

@@ -162,6 +162,25 @@ impl RaftNode {
         self.shared.log.as_ref().map(RaftLog::counters)
     }
 
+    /// The longest sync of the log since the last call; zero if there was none.
+    pub fn take_longest_sync(&self) -> Duration {
+        self.shared.log.as_ref().map_or(Duration::ZERO, RaftLog::take_longest_sync)
+    }
+
+    /// Takes a snapshot of each replica of this node, the metadata shard's included, and returns once each covers
+    /// what its machine had applied at the call. Answers how many replicas there are.
+    ///
+    /// # Errors
+    /// A replica does not run, or did not get its snapshot within `patience`.
+    pub async fn save(&self, patience: Duration) -> Result<usize, ReplicaError> {
+        if let Some((_, broken)) = self.shared.broken.read().first_key_value() {
+            return Err(broken.clone());
+        }
+        let replicas = self.shared.all_replicas();
+        let saves = replicas.iter().map(|replica| replica.save(patience));
+        futures_util::future::try_join_all(saves).await.map(|saved| saved.len())
+    }
+
     /// Ends when the node must stop at once: what it holds or would apply is no longer certain. The process
     /// exits and recovers from its disk.
     pub fn fatal(&self) -> impl Future<Output = FatalError> + Send + 'static {

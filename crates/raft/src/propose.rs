@@ -125,7 +125,11 @@ impl Proposer {
             self.progress.next_number += 1;
             let mut builder = BatchBuilder::new(self.stamps.next());
             parts.iter().for_each(|part| builder.push_encoded_part(&part.bytes));
-            let completion = BatchCompletion { queue: Arc::clone(&self.queue), number: Some(number) };
+            let completion = BatchCompletion {
+                queue: Arc::clone(&self.queue),
+                number: Some(number),
+                proposed: Instant::now(),
+            };
             let completion = Completion::new(move |result| completion.complete(result));
             let request = self.raft.write(Payload(builder.finish())).responder(completion);
             // The dropped completion answers everyone if the engine is gone.
@@ -195,11 +199,15 @@ impl Drop for ClearOnDrop {
 struct BatchCompletion {
     queue: Arc<ProposeQueue>,
     number: Option<u64>,
+    proposed: Instant,
 }
 
 impl BatchCompletion {
     fn complete(mut self, result: ClientWriteResult) {
         let number = self.number.take().expect("completed once");
+        if result.is_ok() {
+            self.queue.note_commit(self.proposed.elapsed());
+        }
         self.queue.complete(number, result);
     }
 }

@@ -4,6 +4,8 @@
 //! engine's refusal, or when leadership is lost, whichever comes first.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use openraft::errors::{ClientWriteError, ForwardReason, ForwardToLeader};
 use parking_lot::Mutex;
@@ -48,6 +50,8 @@ pub(crate) struct Waiting {
 pub(crate) struct ProposeQueue {
     pub(crate) state: Mutex<QueueState>,
     pub(crate) wake: Notify,
+    /// Of the batches applied since someone last took it, in microseconds from proposal to outcome.
+    longest_commit_us: AtomicU64,
 }
 
 #[derive(Default)]
@@ -107,6 +111,17 @@ impl ProposeQueue {
     pub(crate) fn load(&self) -> (usize, usize) {
         let state = self.state.lock();
         (state.bytes, state.in_flight.len())
+    }
+
+    /// Notes how long an applied batch took from proposal to outcome.
+    pub(crate) fn note_commit(&self, took: Duration) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.longest_commit_us.fetch_max(us, Ordering::Relaxed);
+    }
+
+    /// The longest such time since the last call; zero if nothing was applied.
+    pub(crate) fn take_longest_commit(&self) -> Duration {
+        Duration::from_micros(self.longest_commit_us.swap(0, Ordering::Relaxed))
     }
 
     /// Called with what became of a batch.

@@ -213,6 +213,12 @@ impl Replica {
         self.stamps.next()
     }
 
+    /// The longest time a batch took from proposal to outcome since the last call, while this node led; zero if
+    /// there was none.
+    pub fn take_longest_commit(&self) -> Duration {
+        self.proposals.take_longest_commit()
+    }
+
     /// Follows who leads.
     pub fn leadership(&self) -> watch::Receiver<Leadership> {
         self.leadership.clone()

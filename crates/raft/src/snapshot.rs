@@ -19,13 +19,18 @@ use rivermark_types::{LogIndex, ShardId};
 use tokio::sync::watch;
 
 use crate::codec::{decode_snapshot_meta, encode_snapshot_meta};
+use crate::error::ReplicaError;
 use crate::machine::{Image, Machine};
+use crate::replica::Replica;
 use crate::type_config::{Raft, SnapshotMeta, TypeConfig};
 
 type EngineSnapshot = alias::SnapshotOf<TypeConfig, SnapshotData>;
 
 /// How often a shard's log is measured.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often a replica that is being saved looks for its snapshot.
+const SAVE_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What the engine passes around as a snapshot.
 #[derive(Debug)]
@@ -103,6 +108,37 @@ pub(crate) fn to_io(error: StoreError) -> io::Error {
         StoreError::Storage(_) | StoreError::TooLarge { .. } => io::ErrorKind::Other,
     };
     io::Error::new(kind, error)
+}
+
+impl Replica {
+    /// Takes a snapshot that covers what the machine has applied now, unless the latest one does.
+    pub(crate) async fn save(&self, patience: Duration) -> Result<(), ReplicaError> {
+        let covered = || {
+            let metrics = self.raft.data_metrics();
+            let metrics = metrics.borrow_watched();
+            (metrics.last_applied.map(|id| id.index), metrics.snapshot.map(|id| id.index))
+        };
+        let (wanted, _) = covered();
+        let failed = |what: String| ReplicaError::Failed(format!("shard {}: {what}", self.shard));
+        let saving = async {
+            let mut asked_at = None;
+            loop {
+                let (_, snapshot) = covered();
+                if snapshot >= wanted {
+                    return Ok(());
+                }
+                // Asked again only once another one is done: the engine passes over what is asked while it builds,
+                // and that one may be too old.
+                if asked_at != Some(snapshot) {
+                    asked_at = Some(snapshot);
+                    self.raft.trigger().snapshot().await.map_err(|fatal| failed(fatal.to_string()))?;
+                }
+                tokio::time::sleep(SAVE_POLL_INTERVAL).await;
+            }
+        };
+        let in_time = tokio::time::timeout(patience, saving).await;
+        in_time.unwrap_or_else(|_| Err(failed("no snapshot in time".to_owned())))
+    }
 }
 
 /// Decides when a shard is snapshotted and its log purged.

@@ -3,11 +3,16 @@
 //! A [`Client`] is what others may see of a connection, and the two things they may do to it: end it, or end
 //! its wait. Everything else of a connection belongs to its task alone ([`crate::session`]).
 
+mod levels;
+mod line;
+
+pub use levels::{Fill, Levels};
+
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -31,6 +36,8 @@ pub struct Client {
     peer: SocketAddr,
     local: SocketAddr,
     connected: Instant,
+    /// What its buffers hold and its sockets carried.
+    pub levels: Levels,
     shown: Mutex<Shown>,
     killed: CancellationToken,
     /// The connection may answer what is under way before it ends.
@@ -40,6 +47,8 @@ pub struct Client {
     blocked: AtomicBool,
     unblock: Mutex<Option<UnblockReason>>,
     unblocked: Notify,
+    /// Microseconds the command under way has waited for data.
+    waited_us: AtomicU64,
 }
 
 /// What a connection tells of itself, as of its last command.
@@ -59,12 +68,20 @@ pub struct Shown {
     pub account: Arc<Account>,
     /// Full name of the last command.
     pub command: &'static str,
-    /// When it came.
-    pub active: Instant,
+    /// Commands so far.
+    pub commands: u64,
     /// HELLO.
     pub protocol: Protocol,
-    /// Bytes read and not yet decoded.
-    pub input_bytes: usize,
+    /// Keys WATCHed.
+    pub watched: usize,
+    /// Bytes of the commands queued by MULTI.
+    pub queued_bytes: usize,
+    /// MONITOR.
+    pub monitors: bool,
+    /// CLIENT NO-EVICT ON.
+    pub no_evict: bool,
+    /// CLIENT NO-TOUCH ON.
+    pub no_touch: bool,
 }
 
 impl Client {
@@ -76,6 +93,31 @@ impl Client {
     /// What it last told.
     pub fn shown(&self) -> Shown {
         self.shown.lock().clone()
+    }
+
+    /// The client's address.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// How long it has been connected.
+    pub fn age(&self) -> Duration {
+        self.connected.elapsed()
+    }
+
+    /// Notes that bytes came from the client or went to it.
+    pub fn touch(&self, now: Instant) {
+        self.levels.touch(now.saturating_duration_since(self.connected));
+    }
+
+    /// How long no bytes came or went.
+    pub fn idle(&self) -> Duration {
+        self.age().saturating_sub(self.levels.last_active())
+    }
+
+    /// How long the command that is done has waited for data; the next one begins at zero.
+    pub fn take_waited(&self) -> Duration {
+        Duration::from_micros(self.waited_us.swap(0, Ordering::Relaxed))
     }
 
     /// Ends the connection.
@@ -121,7 +163,7 @@ impl Client {
     pub fn block(&self) -> Blocked<'_> {
         *self.unblock.lock() = None;
         self.blocked.store(true, Ordering::Release);
-        Blocked(self)
+        Blocked { client: self, since: Instant::now() }
     }
 
     /// Whether it waits for data.
@@ -139,43 +181,6 @@ impl Client {
         true
     }
 
-    /// One line of CLIENT LIST.
-    pub fn line(&self) -> String {
-        let shown = self.shown();
-        let now = Instant::now();
-        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
-        let flags = match (self.is_blocked(), shown.queued >= 0) {
-            (true, _) => "b",
-            (false, true) => "x",
-            (false, false) => "N",
-        };
-        let mut line = String::with_capacity(320);
-        let _ = write!(
-            line,
-            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub=0 psub=0 ssub=0 \
-             multi={} watch=0 qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 tot-mem=0 events=r cmd={} user={} \
-             redir=-1 resp={} lib-name={} lib-ver={}",
-            self.id,
-            self.peer,
-            self.local,
-            text(&shown.name),
-            now.duration_since(self.connected).as_secs(),
-            now.duration_since(shown.active).as_secs(),
-            shown.database,
-            shown.queued,
-            shown.input_bytes,
-            shown.command,
-            text(shown.account.name()),
-            match shown.protocol {
-                Protocol::Resp2 => 2,
-                Protocol::Resp3 => 3,
-            },
-            text(&shown.library_name),
-            text(&shown.library_version),
-        );
-        line
-    }
-
     fn matches(&self, kill: &ClientKill) -> bool {
         let is = |text: &Option<Bytes>, address: SocketAddr| {
             text.as_ref().is_none_or(|text| text[..] == *address.to_string().as_bytes())
@@ -185,19 +190,22 @@ impl Client {
             && is(&kill.local_address, self.local)
             && kill.kind.is_none_or(|kind| kind == ClientKind::Normal)
             && kill.user.as_ref().is_none_or(|user| user == self.account().name())
-            && kill.age_s_min.is_none_or(|age| self.connected.elapsed().as_secs() >= age)
+            && kill.age_s_min.is_none_or(|age| self.age().as_secs() >= age)
     }
 }
 
 /// While it lives, the connection counts as blocked and can be unblocked.
-pub struct Blocked<'a>(&'a Client);
+pub struct Blocked<'a> {
+    client: &'a Client,
+    since: Instant,
+}
 
 impl Blocked<'_> {
     /// Resolves when CLIENT UNBLOCK names this connection.
     pub async fn unblocked(&self) -> UnblockReason {
         loop {
-            self.0.unblocked.notified().await;
-            if let Some(reason) = self.0.unblock.lock().take() {
+            self.client.unblocked.notified().await;
+            if let Some(reason) = self.client.unblock.lock().take() {
                 return reason;
             }
         }
@@ -206,7 +214,9 @@ impl Blocked<'_> {
 
 impl Drop for Blocked<'_> {
     fn drop(&mut self) {
-        self.0.blocked.store(false, Ordering::Release);
+        self.client.blocked.store(false, Ordering::Release);
+        let waited = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.client.waited_us.fetch_add(waited, Ordering::Relaxed);
     }
 }
 
@@ -214,6 +224,8 @@ impl Drop for Blocked<'_> {
 #[derive(Debug, Default)]
 pub struct Clients {
     last_id: AtomicU64,
+    /// The greatest number there was at the last CONFIG RESETSTAT.
+    counted_from: AtomicU64,
     connected: RwLock<BTreeMap<ConnectionId, Arc<Client>>>,
 }
 
@@ -232,13 +244,13 @@ impl Clients {
             return None;
         }
         let id = ConnectionId::new(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let now = Instant::now();
         let client = Arc::new(Client {
             id,
             transport,
             peer,
             local,
-            connected: now,
+            connected: Instant::now(),
+            levels: Levels::default(),
             shown: Mutex::new(Shown {
                 name: Bytes::new(),
                 library_name: Bytes::new(),
@@ -247,9 +259,13 @@ impl Clients {
                 queued: -1,
                 account,
                 command: "NULL",
-                active: now,
+                commands: 0,
                 protocol: Protocol::Resp2,
-                input_bytes: 0,
+                watched: 0,
+                queued_bytes: 0,
+                monitors: false,
+                no_evict: false,
+                no_touch: false,
             }),
             killed: CancellationToken::new(),
             retired: AtomicBool::new(false),
@@ -257,6 +273,7 @@ impl Clients {
             blocked: AtomicBool::new(false),
             unblock: Mutex::new(None),
             unblocked: Notify::new(),
+            waited_us: AtomicU64::new(0),
         });
         connected.insert(id, Arc::clone(&client));
         Some(Registered { client, clients: Arc::clone(self) })
@@ -280,6 +297,16 @@ impl Clients {
     /// How many there ever were.
     pub fn total(&self) -> u64 {
         self.last_id.load(Ordering::Relaxed)
+    }
+
+    /// How many there were since the last CONFIG RESETSTAT.
+    pub fn total_counted(&self) -> u64 {
+        self.total() - self.counted_from.load(Ordering::Relaxed)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_count(&self) {
+        self.counted_from.store(self.total(), Ordering::Relaxed);
     }
 
     /// How many wait for data.

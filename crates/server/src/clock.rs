@@ -14,3 +14,9 @@ impl Clock for SystemClock {
         UnixMillis::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }
+
+/// The present in Unix seconds and the microseconds of the second.
+pub fn unix_time() -> (u64, u32) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (now.as_secs(), now.subsec_micros())
+}

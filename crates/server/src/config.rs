@@ -45,6 +45,30 @@ pub enum LogFormat {
     Json,
 }
 
+/// Who may use DEBUG.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DebugAccess {
+    /// Nobody.
+    #[default]
+    No,
+    /// Clients of this machine.
+    Local,
+    /// Every client that may use the command.
+    Yes,
+}
+
+impl DebugAccess {
+    /// As CONFIG GET shows it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Local => "local",
+            Self::Yes => "yes",
+        }
+    }
+}
+
 /// A password: never shown.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -136,6 +160,17 @@ pub struct Config {
     pub timeout: u64,
     /// Seconds between TCP keepalive probes; 0 off.
     pub tcp_keepalive: u64,
+    /// Commands that took at least so many microseconds enter the slow log; below zero none does.
+    pub slowlog_log_slower_than: i64,
+    /// Entries of the slow log.
+    pub slowlog_max_len: usize,
+    /// Events that took at least so many milliseconds are noted by the latency monitor; 0 off.
+    pub latency_monitor_threshold: u64,
+    /// Who may use DEBUG.
+    pub enable_debug_command: DebugAccess,
+    /// The file this was read from, for CONFIG REWRITE.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
     /// Text or JSON.
     pub log_format: LogFormat,
     /// `error` … `trace`, or a tracing filter such as `info,rivermark_raft=debug`.
@@ -178,6 +213,11 @@ impl Default for Config {
             shutdown_ms_max: 10_000,
             timeout: 0,
             tcp_keepalive: 300,
+            slowlog_log_slower_than: 100_000,
+            slowlog_max_len: 128,
+            latency_monitor_threshold: 0,
+            enable_debug_command: DebugAccess::No,
+            file: None,
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
         }
@@ -220,12 +260,13 @@ impl Config {
         let variables = Env::prefixed(ENV_PREFIX)
             .map(|key| key.as_str().to_ascii_lowercase().replace('_', "-").into())
             .filter(move |key| known.iter().any(|known| key == known.as_str()));
-        let config: Self = figment
+        let mut config: Self = figment
             .merge(variables)
             .merge(Serialized::defaults(flags))
             .extract()
             .map_err(|error| ConfigError::Source(Box::new(error)))?;
         config.check()?;
+        config.file = file.map(Path::to_owned);
         Ok(config)
     }
 
@@ -278,6 +319,9 @@ impl Config {
         if self.maxclients == 0 {
             return fail("maxclients", "must be at least 1".to_owned());
         }
+        if self.slowlog_max_len as u64 > limits::SLOW_LOG_ENTRIES_MAX {
+            return fail("slowlog-max-len", format!("must be at most {}", limits::SLOW_LOG_ENTRIES_MAX));
+        }
         if !(1024..=limits::REQUEST_BULK_BYTES_MAX).contains(&self.proto_max_bulk_len) {
             let max = limits::REQUEST_BULK_BYTES_MAX;
             return fail("proto-max-bulk-len", format!("must lie between 1024 and {max} bytes"));
@@ -308,7 +352,8 @@ mod tests {
         let mut expected = Config::keys();
         expected.sort();
         assert_eq!(keys, expected);
-        assert_eq!(load(sample).expect("the sample is valid"), Config::default());
+        let loaded = Config { file: None, ..load(sample).expect("the sample is valid") };
+        assert_eq!(loaded, Config::default());
     }
 
     #[test]

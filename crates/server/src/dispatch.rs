@@ -8,35 +8,44 @@ use std::sync::Arc;
 use rivermark_cluster::Topology;
 use rivermark_cluster::settings::Redirects;
 use rivermark_protocol::commands::parsed::{BlockingRead, BlockingReadGroup, KeyspaceCommand, NodeCommand};
-use rivermark_protocol::commands::{AclCategories, CommandFlags, CommandSpec, resolve};
+use rivermark_protocol::commands::{AclCategories, CommandFlags, CommandSpec, resolve, table};
 use rivermark_protocol::{Frame, Parsed, Protocol, ReplyError, Request};
 use rivermark_router::{self as router, Transport};
 use rivermark_stream::scatter::Scattered;
 use rivermark_stream::{Command, Query};
 use rivermark_types::{Slot, StreamKey};
-use tokio::time::Instant;
 
 use crate::access::{Context, Permit};
 use crate::clients::Client;
 use crate::execute::authorise::authorise;
-use crate::execute::connection;
 use crate::execute::transaction::{self, Prepared};
+use crate::execute::{connection, debug};
 use crate::node::Node;
 use crate::reply::{Shape, redirected};
 use crate::scatter;
 use crate::session::Session;
+use crate::slow_log::Told;
 
-/// A request on its way to its reply.
+/// What is known of a request while it is under way.
 #[derive(Debug)]
-pub struct Dispatched {
+pub struct Asked {
     /// What the reply is written in.
     pub protocol: Protocol,
     /// No reply is written.
     pub muted: bool,
-    /// The command, if there is such a one.
+    /// The command that is run, for statistics: none if the request was refused before, or queued by MULTI.
     pub spec: Option<&'static CommandSpec>,
     /// How an outcome is shown.
     pub shape: Shape,
+    /// What the slow log would show of it.
+    pub told: Option<Told>,
+}
+
+/// A request on its way to its reply.
+#[derive(Debug)]
+pub struct Dispatched {
+    /// What is known of it.
+    pub asked: Asked,
     /// What is left to do.
     pub next: Next,
 }
@@ -79,7 +88,8 @@ impl Dispatched {
 
     /// A reply that is known already.
     pub fn frame(protocol: Protocol, frame: Frame) -> Self {
-        Self { protocol, muted: false, spec: None, shape: Shape::Plain, next: Next::Reply(frame) }
+        let asked = Asked { protocol, muted: false, spec: None, shape: Shape::Plain, told: None };
+        Self { asked, next: Next::Reply(frame) }
     }
 }
 
@@ -97,16 +107,63 @@ pub fn dispatch(
     let spec = resolved.as_ref().ok().copied();
     client.show(|shown| {
         shown.command = spec.map_or("unknown", |spec| spec.name);
-        shown.active = Instant::now();
+        shown.commands += 1;
+        shown.watched = session.watches.len();
     });
-    let planned = match resolved.and_then(|spec| admit(node, session, client, &topology, spec, &request)) {
-        Err(error) => Err(transaction::refused(session, client, spec, error)),
-        Ok(spec) if transaction::queues(session, spec) => transaction::queue(session, spec, request),
-        Ok(spec) => plan(node, session, client, &topology, spec, &request),
+    let admitted = resolved
+        .and_then(|spec| admit(node, session, client, &topology, spec, &request))
+        .and_then(|spec| debug::allow(node, client, spec).map(|()| spec));
+    let (planned, asked) = match admitted {
+        Err(error) => {
+            count_rejected(node, spec, &error);
+            (Err(transaction::refused(session, client, spec, error)), None)
+        }
+        Ok(spec) if transaction::queues(session, spec) => (transaction::queue(session, spec, request), None),
+        Ok(spec) => {
+            show_to_monitors(node, session, client, spec, &request);
+            let planned = plan(node, session, client, &topology, spec, &request);
+            (planned, Some((spec, request)))
+        }
     };
     let (shape, next) = planned.unwrap_or_else(|error| (Shape::Plain, Next::Reply(Frame::Error(error))));
     let muted = connection::is_muted(muted, session, spec);
-    Dispatched { protocol: session.protocol, muted, spec, shape, next }
+    let spec = asked.as_ref().map(|(spec, _)| *spec);
+    let told = asked.filter(|_| node.tunables.logs_slow_commands());
+    let told = told.map(|(spec, request)| Told::keep(spec, request));
+    Dispatched { asked: Asked { protocol: session.protocol, muted, spec, shape, told }, next }
+}
+
+/// Counts a request that may not be run, nor queued.
+fn count_rejected(node: &Node, spec: Option<&'static CommandSpec>, error: &ReplyError) {
+    let named = match error {
+        ReplyError::WrongArity(name) => table::find_full(name),
+        _ => spec,
+    };
+    if let Some(spec) = named {
+        node.stats.reject(spec);
+    }
+}
+
+/// What a transaction queued is shown when it runs, before its EXEC.
+fn show_to_monitors(
+    node: &Node,
+    session: &Session,
+    client: &Client,
+    spec: &'static CommandSpec,
+    request: &Request,
+) {
+    if !node.monitors.any() {
+        return;
+    }
+    let queued = session.transaction.as_ref().filter(|_| spec.name == "exec");
+    let queued = queued.map(|queue| &queue.commands[..]).unwrap_or_default().iter();
+    for (spec, request) in queued.map(|(spec, request)| (*spec, request)).chain([(spec, request)]) {
+        // As in the reference: what operators do is nobody else's business.
+        if !spec.flags.contains(CommandFlags::ADMIN) {
+            let shown = node.monitors.show(spec, request, client.peer(), session.database.get());
+            node.stats.monitors_cut_off.add(shown.cut_off);
+        }
+    }
 }
 
 /// Whether the session may run the command now: who is not logged in, what its user may not do, and what a starting

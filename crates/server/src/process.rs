@@ -6,8 +6,22 @@ const TICKS_PER_SECOND: u64 = 100;
 
 /// Memory that is resident.
 pub fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    bytes_of("/proc/self/status", "VmRSS:")
+}
+
+/// The most memory that ever was resident.
+pub fn peak_bytes() -> u64 {
+    bytes_of("/proc/self/status", "VmHWM:")
+}
+
+/// The memory of the machine.
+pub fn system_bytes() -> u64 {
+    bytes_of("/proc/meminfo", "MemTotal:")
+}
+
+fn bytes_of(file: &str, name: &str) -> u64 {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
 }
@@ -31,7 +45,8 @@ mod tests {
 
     #[test]
     fn the_kernel_tells_about_this_process() {
-        assert!(resident_bytes() > 1024 * 1024);
+        assert!(resident_bytes() > 1024 * 1024 && peak_bytes() >= resident_bytes() / 2);
+        assert!(system_bytes() > resident_bytes());
         let spin = std::time::Instant::now();
         while spin.elapsed() < Duration::from_millis(50) {
             std::hint::spin_loop();

@@ -1,6 +1,7 @@
 //! Every layer's error to a client's, and outcomes to bytes: the one place where they meet.
 
 use bytes::{Bytes, BytesMut};
+use rivermark_protocol::commands::CommandSpec;
 use rivermark_protocol::reply::write_outcome;
 use rivermark_protocol::{Frame, Protocol, ReplyError, ReplyWriter};
 use rivermark_raft::ProposeError;
@@ -27,8 +28,21 @@ pub enum Answer {
     Frame(Frame),
     /// What the shards answered.
     Outcome(Outcome),
-    /// EXEC: each command's reply in what the client spoke at that point.
-    Transaction(Vec<(Protocol, Shape, Answer)>),
+    /// EXEC: each command's reply.
+    Transaction(Vec<AnsweredStep>),
+}
+
+/// A command of a transaction, answered.
+#[derive(Debug)]
+pub struct AnsweredStep {
+    /// The command.
+    pub spec: &'static CommandSpec,
+    /// What the client spoke at that point.
+    pub protocol: Protocol,
+    /// How an outcome is shown.
+    pub shape: Shape,
+    /// What it is answered with.
+    pub answer: Answer,
 }
 
 impl From<Frame> for Answer {
@@ -96,43 +110,58 @@ pub fn redirected(redirect: Redirect) -> ReplyError {
     }
 }
 
-/// Writes a shard's answer. True if it is an error.
-pub fn write(writer: &mut ReplyWriter<'_>, shape: Shape, result: Result<Outcome, Unavailable>) -> bool {
+/// Writes a shard's answer. The code if it is an error.
+pub fn write(
+    writer: &mut ReplyWriter<'_>,
+    shape: Shape,
+    result: Result<Outcome, Unavailable>,
+) -> Option<&'static str> {
     match (shape, result) {
         (_, Err(error)) => {
-            writer.error(&reply_error(error));
-            true
+            let error = reply_error(error);
+            writer.error(&error);
+            return Some(error.code());
         }
-        (Shape::Encoding, Ok(Outcome::KeyType(KeyType::Stream))) => {
-            writer.bulk(b"stream");
-            false
-        }
-        (Shape::Encoding, Ok(_)) => {
-            writer.null();
-            false
-        }
+        (Shape::Encoding, Ok(Outcome::KeyType(KeyType::Stream))) => writer.bulk(b"stream"),
+        (Shape::Encoding, Ok(_)) => writer.null(),
         (Shape::Plain, Ok(outcome)) => {
             write_outcome(&outcome, writer);
-            matches!(outcome, Outcome::Rejected(_))
+            if let Outcome::Rejected(rejection) = &outcome {
+                return Some(ReplyError::from(rejection).code());
+            }
         }
+    }
+    None
+}
+
+/// Writes a reply that is known. The code if it is an error.
+pub fn write_frame(writer: &mut ReplyWriter<'_>, frame: &Frame) -> Option<&'static str> {
+    writer.frame(frame);
+    match frame {
+        Frame::Error(error) => Some(error.code()),
+        _ => None,
     }
 }
 
-/// Writes an answer. True if it is an error.
-pub fn write_answer(out: &mut BytesMut, protocol: Protocol, shape: Shape, answer: Answer) -> bool {
+/// Writes an answer. The code if it is an error; `each` is told of every command of a transaction, and its code.
+pub fn write_answer(
+    out: &mut BytesMut,
+    protocol: Protocol,
+    shape: Shape,
+    answer: Answer,
+    each: &mut dyn FnMut(&'static CommandSpec, Option<&'static str>),
+) -> Option<&'static str> {
     let mut writer = ReplyWriter::new(out, protocol);
     match answer {
-        Answer::Frame(frame) => {
-            writer.frame(&frame);
-            matches!(frame, Frame::Error(_))
-        }
+        Answer::Frame(frame) => write_frame(&mut writer, &frame),
         Answer::Outcome(outcome) => write(&mut writer, shape, Ok(outcome)),
         Answer::Transaction(steps) => {
             writer.array(steps.len());
-            for (protocol, shape, step) in steps {
-                write_answer(out, protocol, shape, step);
+            for AnsweredStep { spec, protocol, shape, answer } in steps {
+                let code = write_answer(out, protocol, shape, answer, each);
+                each(spec, code);
             }
-            false
+            None
         }
     }
 }

@@ -7,6 +7,7 @@ use rivermark_protocol::{Protocol, Request};
 use rivermark_types::{DatabaseIndex, StreamKey};
 
 use crate::access::{Account, Accounts};
+use crate::monitors::Watching;
 
 /// The state commands of one connection see and change.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Session {
     pub transaction: Option<Queue>,
     /// WATCHed keys and their versions at the time.
     pub watches: Vec<(StreamKey, u64)>,
+    /// MONITOR, while the connection is shown commands.
+    pub monitor: Option<Watching>,
     /// CLIENT REPLY.
     pub replies: Replies,
     /// The client asked for the end of the connection.
@@ -75,6 +78,7 @@ impl Session {
             users_version: accounts.version(),
             transaction: None,
             watches: Vec::new(),
+            monitor: None,
             replies: Replies::On,
             quit: false,
         }

@@ -21,7 +21,7 @@ use crate::node::Node;
 use crate::shards::{ClientOptions, Counters, ShardClients, ShardHost};
 use crate::shutdown::{self, Ended};
 use crate::tls::{Certificates, TlsDialer};
-use crate::{http, metrics, rpc, settings};
+use crate::{http, metrics, rpc, sampling, settings};
 
 const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const CACHE_FOLDER: &str = "cache";
@@ -78,6 +78,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     services.spawn(settings::follow(Arc::clone(&node)));
     services.spawn(retire_connections_of_deleted_users(Arc::clone(&node)));
     services.spawn(keep_metrics(node.stopping.clone()));
+    services.spawn(sampling::run(Arc::clone(&node)));
     if let Some(listener) = resp {
         services.spawn(accept(Arc::clone(&node), listener, connections.clone()));
     }
@@ -106,9 +107,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let running = start(config).await?;
     match shutdown::wait(&running).await {
-        Ended::Asked(signal) => {
-            tracing::info!(signal, "stopping");
-            shutdown::stop(running).await;
+        Ended::Asked(by, hand_over) => {
+            tracing::info!(by, "stopping");
+            shutdown::stop(running, hand_over).await;
             Ok(())
         }
         Ended::Fatal(error) => Err(error).context("the node stopped to protect its data"),

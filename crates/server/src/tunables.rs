@@ -2,10 +2,13 @@
 //! nothing of them is replicated; but a `requirepass` that is set becomes the password of the user `default`, whom
 //! the cluster keeps.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use rivermark_types::limits::{ACL_LOG_ENTRIES_DEFAULT, ACL_LOG_ENTRIES_MAX, REQUEST_BULK_BYTES_MAX};
+use rivermark_types::limits::{
+    ACL_LOG_ENTRIES_DEFAULT, ACL_LOG_ENTRIES_MAX, REQUEST_BULK_BYTES_MAX, SLOW_LOG_ENTRIES_MAX,
+};
 
 use crate::config::Config;
 
@@ -19,6 +22,9 @@ pub struct Tunables {
     timeout_s: AtomicU64,
     bulk_bytes_max: AtomicUsize,
     acl_log_entries_max: AtomicUsize,
+    slow_log_slower_than_us: AtomicI64,
+    slow_log_length_max: AtomicUsize,
+    latency_threshold_ms: AtomicU64,
 }
 
 impl Tunables {
@@ -31,6 +37,9 @@ impl Tunables {
             timeout_s: AtomicU64::new(config.timeout),
             bulk_bytes_max: AtomicUsize::new(config.proto_max_bulk_len),
             acl_log_entries_max: AtomicUsize::new(ACL_LOG_ENTRIES_DEFAULT),
+            slow_log_slower_than_us: AtomicI64::new(config.slowlog_log_slower_than),
+            slow_log_length_max: AtomicUsize::new(config.slowlog_max_len),
+            latency_threshold_ms: AtomicU64::new(config.latency_monitor_threshold),
         }
     }
 
@@ -59,6 +68,29 @@ impl Tunables {
         self.acl_log_entries_max.load(Ordering::Relaxed)
     }
 
+    /// Whether there may be slow commands at all.
+    pub fn logs_slow_commands(&self) -> bool {
+        self.slow_log_slower_than_us.load(Ordering::Relaxed) >= 0
+            && self.slow_log_length_max.load(Ordering::Relaxed) > 0
+    }
+
+    /// How long a command takes that belongs into the slow log; `None` if none does.
+    pub fn slow_log_threshold(&self) -> Option<Duration> {
+        let us = u64::try_from(self.slow_log_slower_than_us.load(Ordering::Relaxed)).ok()?;
+        (self.slow_log_length_max() > 0).then_some(Duration::from_micros(us))
+    }
+
+    /// Entries of the slow log.
+    pub fn slow_log_length_max(&self) -> usize {
+        self.slow_log_length_max.load(Ordering::Relaxed)
+    }
+
+    /// How long an event takes that the latency monitor notes; `None` if it is off.
+    pub fn latency_threshold(&self) -> Option<Duration> {
+        let ms = self.latency_threshold_ms.load(Ordering::Relaxed);
+        (ms > 0).then_some(Duration::from_millis(ms))
+    }
+
     /// A parameter's value as CONFIG GET shows it; `None` if it is not one of these.
     pub fn get(&self, name: &str) -> Option<String> {
         Some(match name {
@@ -68,6 +100,9 @@ impl Tunables {
             "timeout" => self.timeout_s().to_string(),
             "proto-max-bulk-len" => self.bulk_bytes_max().to_string(),
             "acllog-max-len" => self.acl_log_entries_max().to_string(),
+            "slowlog-log-slower-than" => self.slow_log_slower_than_us.load(Ordering::Relaxed).to_string(),
+            "slowlog-max-len" => self.slow_log_length_max().to_string(),
+            "latency-monitor-threshold" => self.latency_threshold_ms.load(Ordering::Relaxed).to_string(),
             _ => return None,
         })
     }
@@ -88,6 +123,13 @@ impl Tunables {
             "timeout" => within(0, u64::from(i32::MAX.unsigned_abs())),
             "proto-max-bulk-len" => within(1024, REQUEST_BULK_BYTES_MAX as u64),
             "acllog-max-len" => within(0, ACL_LOG_ENTRIES_MAX as u64),
+            // Below zero it is off, as in the reference.
+            "slowlog-log-slower-than" => match value.parse::<i64>() {
+                Ok(_) => Ok(()),
+                Err(_) => Err("argument couldn't be parsed into an integer".to_owned()),
+            },
+            "slowlog-max-len" => within(0, SLOW_LOG_ENTRIES_MAX),
+            "latency-monitor-threshold" => within(0, u64::from(u32::MAX)),
             _ => return None,
         })
     }
@@ -105,14 +147,29 @@ impl Tunables {
             "timeout" => self.timeout_s.store(number(), Ordering::Relaxed),
             "proto-max-bulk-len" => self.bulk_bytes_max.store(number() as usize, Ordering::Relaxed),
             "acllog-max-len" => self.acl_log_entries_max.store(number() as usize, Ordering::Relaxed),
+            "slowlog-log-slower-than" => {
+                let us = value.parse().expect("the value was checked");
+                self.slow_log_slower_than_us.store(us, Ordering::Relaxed);
+            }
+            "slowlog-max-len" => self.slow_log_length_max.store(number() as usize, Ordering::Relaxed),
+            "latency-monitor-threshold" => self.latency_threshold_ms.store(number(), Ordering::Relaxed),
             _ => unreachable!("the name was checked"),
         }
     }
 }
 
 /// The names [`Tunables`] knows.
-pub const NAMES: [&str; 6] =
-    ["requirepass", "protected-mode", "maxclients", "timeout", "proto-max-bulk-len", "acllog-max-len"];
+pub const NAMES: [&str; 9] = [
+    "requirepass",
+    "protected-mode",
+    "maxclients",
+    "timeout",
+    "proto-max-bulk-len",
+    "acllog-max-len",
+    "slowlog-log-slower-than",
+    "slowlog-max-len",
+    "latency-monitor-threshold",
+];
 
 /// As Redis writes truth values in its configuration.
 pub fn yes_no(value: bool) -> &'static str {
@@ -142,5 +199,37 @@ mod tests {
         }
         assert_eq!(tunables.check("port", "1"), None);
         assert!(matches!(tunables.check("maxclients", "x"), Some(Err(_))));
+    }
+
+    #[test]
+    fn bounds_hold_at_both_sides() {
+        let tunables = Tunables::new(&Config::default());
+        let entries_max = SLOW_LOG_ENTRIES_MAX.to_string();
+        let too_many = (SLOW_LOG_ENTRIES_MAX + 1).to_string();
+        for (name, value, is_allowed) in [
+            ("slowlog-max-len", "0", true),
+            ("slowlog-max-len", &entries_max, true),
+            ("slowlog-max-len", &too_many, false),
+            ("slowlog-max-len", "-1", false),
+            ("slowlog-log-slower-than", "-1", true),
+            ("slowlog-log-slower-than", "x", false),
+            ("latency-monitor-threshold", "4294967295", true),
+            ("latency-monitor-threshold", "4294967296", false),
+        ] {
+            let checked = tunables.check(name, value).expect("a parameter");
+            assert_eq!(checked.is_ok(), is_allowed, "{name} {value}: {checked:?}");
+        }
+    }
+
+    #[test]
+    fn the_slow_log_is_off_below_zero_and_without_room() {
+        let tunables = Tunables::new(&Config::default());
+        assert!(tunables.logs_slow_commands());
+        tunables.set("slowlog-log-slower-than", "-1");
+        assert!(!tunables.logs_slow_commands() && tunables.slow_log_threshold().is_none());
+        tunables.set("slowlog-log-slower-than", "0");
+        assert_eq!(tunables.slow_log_threshold(), Some(Duration::ZERO));
+        tunables.set("slowlog-max-len", "0");
+        assert!(!tunables.logs_slow_commands() && tunables.slow_log_threshold().is_none());
     }
 }

@@ -106,6 +106,25 @@ pub const ACL_LOG_ENTRIES_MAX: usize = 65_536;
 /// Bytes of requests one connection may queue between MULTI and EXEC.
 pub const TRANSACTION_BYTES_MAX: usize = 8 * MIB;
 
+/// Arguments of one entry of the slow log, as Redis; the last tells how many more there were.
+pub const SLOW_LOG_ARGUMENTS_MAX: usize = 32;
+/// Bytes of one argument in the slow log, as Redis; a word behind them tells how many more there were.
+pub const SLOW_LOG_ARGUMENT_BYTES_MAX: usize = 128;
+/// A request larger than this is clipped for the slow log before it runs, lest its bytes be held to its end.
+pub const SLOW_LOG_REQUEST_BYTES_KEPT: usize = 4 * KIB;
+/// Greatest value of `slowlog-max-len`.
+pub const SLOW_LOG_ENTRIES_MAX: u64 = 100_000;
+/// Samples the latency monitor keeps of one event, as Redis.
+pub const LATENCY_SAMPLES_MAX: usize = 160;
+/// Lines a MONITOR connection has not taken yet; beyond it is cut off.
+pub const MONITOR_BYTES_MAX: usize = 8 * MIB;
+/// Bytes of one argument in a MONITOR line, before escapes; a word behind them tells how many more there were.
+pub const MONITOR_ARGUMENT_BYTES_MAX: usize = 4 * KIB;
+/// Arguments of a MONITOR line; a word behind them tells how many more there were.
+pub const MONITOR_ARGUMENTS_MAX: usize = 256;
+/// Greatest number of seconds DEBUG SLEEP takes.
+pub const DEBUG_SLEEP_S_MAX: u64 = 60;
+
 /// Greatest size of one chunk of a snapshot, in its file and on its way to another node.
 pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = MIB;
 /// Greatest size of a snapshot's meta: log position and membership.

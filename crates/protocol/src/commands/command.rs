@@ -81,6 +81,22 @@ pub(super) fn list(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
 
 /// `COMMAND GETKEYS command [argument ...]`
 pub(super) fn get_keys(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    let (_, keys) = keys_told(&arguments)?;
+    reply(Frame::Array(keys.into_iter().map(Frame::Bulk).collect()))
+}
+
+/// `COMMAND GETKEYSANDFLAGS command [argument ...]`
+pub(super) fn get_keys_and_flags(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    let (spec, keys) = keys_told(&arguments)?;
+    let with_flags = |(place, key)| {
+        let flags = access(spec.access_of_key(place));
+        Frame::Array(vec![Frame::Bulk(key), flags])
+    };
+    reply(Frame::Array(keys.into_iter().enumerate().map(with_flags).collect()))
+}
+
+/// The command that follows, and its keys.
+fn keys_told(arguments: &Arguments<'_>) -> Result<(&'static CommandSpec, Vec<Bytes>), ReplyError> {
     let request = Request::from_arguments(arguments.request().iter().skip(arguments.position()));
     let spec = match resolve::resolve(&request) {
         Ok(spec) => spec,
@@ -90,8 +106,7 @@ pub(super) fn get_keys(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
     if spec.keys == KeySpec::None {
         return Err(ReplyError::GetKeysNoKeys);
     }
-    let keys = spec.keys_of(&request)?.filter_map(|index| request.bytes(index));
-    reply(Frame::Array(keys.map(Frame::Bulk).collect()))
+    Ok((spec, spec.keys_of(&request)?.filter_map(|index| request.bytes(index)).collect()))
 }
 
 /// `COMMAND HELP`
@@ -107,6 +122,8 @@ pub(super) fn help(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
             "    Document commands.",
             "GETKEYS <full-command>",
             "    Return the keys of a command.",
+            "GETKEYSANDFLAGS <full-command>",
+            "    Return the keys of a command and what it does to them.",
             "INFO [<command-name> ...]",
             "    Describe commands.",
             "LIST [FILTERBY (MODULE <name>|ACLCAT <category>|PATTERN <pattern>)]",
@@ -164,6 +181,10 @@ fn key_specifications(spec: &CommandSpec) -> Vec<Frame> {
             vec![described(spec.key_access, (begin, range(-1, 2)))]
         }
     }
+}
+
+fn access(flags: &[&'static str]) -> Frame {
+    Frame::Set(flags.iter().map(|flag| Frame::simple(flag)).collect())
 }
 
 fn search<const N: usize>(kind: &'static str, spec: [(&'static str, Frame); N]) -> Frame {

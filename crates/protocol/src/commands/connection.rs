@@ -1,5 +1,5 @@
 //! Commands of the connection that take few or no arguments: PING, ECHO, AUTH, SELECT, QUIT, RESET, READONLY,
-//! READWRITE, ASKING.
+//! READWRITE, ASKING, MONITOR.
 
 use bytes::Bytes;
 use rivermark_types::DatabaseIndex;
@@ -71,4 +71,9 @@ pub(super) fn read_write(_: Arguments<'_>) -> Result<Parsed, ReplyError> {
 /// `ASKING`
 pub(super) fn asking(_: Arguments<'_>) -> Result<Parsed, ReplyError> {
     Ok(Parsed::Connection(ConnectionCommand::Asking))
+}
+
+/// `MONITOR`
+pub(super) fn monitor(_: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    Ok(Parsed::Connection(ConnectionCommand::Monitor))
 }

@@ -1,4 +1,4 @@
-//! Commands about keys as such: DEL, UNLINK, EXISTS, TOUCH, TYPE, KEYS, RANDOMKEY, DBSIZE, FLUSHDB, FLUSHALL, OBJECT, MEMORY.
+//! Commands about keys as such: DEL, UNLINK, EXISTS, TOUCH, TYPE, KEYS, RANDOMKEY, DBSIZE, FLUSHDB, FLUSHALL, OBJECT.
 
 use rivermark_stream::query::{KeyProperty, Keys, Property};
 use rivermark_stream::{Command, Query};
@@ -69,26 +69,6 @@ pub(super) fn idle_time(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> 
 /// `OBJECT FREQ key`
 pub(super) fn access_frequency(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
     property(arguments, Property::AccessFrequency)
-}
-
-/// `MEMORY USAGE key [SAMPLES count]`: nothing is sampled, the count is only checked.
-pub(super) fn memory_usage(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
-    let key = arguments.key()?;
-    while arguments.left() > 0 {
-        if !arguments.option("SAMPLES", 1) || arguments.integer()? < 0 {
-            return Err(ReplyError::Syntax);
-        }
-    }
-    let property = Property::MemoryBytes;
-    Ok(Parsed::Query(Query::KeyProperty(KeyProperty { key, property })))
-}
-
-/// `MEMORY HELP`
-pub(super) fn memory_help(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
-    super::help::reply(
-        &arguments,
-        &["USAGE <key> [SAMPLES <count>]", "    Return about how many bytes the key takes in memory."],
-    )
 }
 
 /// `OBJECT HELP`

@@ -1,4 +1,5 @@
-//! Commands about the node: INFO, TIME, WAIT, WAITAOF, ROLE, LASTSAVE, SLOWLOG, LATENCY.
+//! Commands about the node with few arguments: INFO, TIME, WAIT, WAITAOF, ROLE, LASTSAVE, SLOWLOG, LOLWUT, and
+//! those that would change who replicates what.
 
 use bytes::Bytes;
 
@@ -6,7 +7,6 @@ use super::args::Arguments;
 use super::block;
 use super::parsed::{NodeCommand, Parsed, WaitReplicas};
 use crate::reply_error::ReplyError;
-use crate::resp::Frame;
 
 /// What SLOWLOG GET shows without a count.
 const SLOW_LOG_COUNT_DEFAULT: u64 = 10;
@@ -94,28 +94,17 @@ pub(super) fn slow_log_help(arguments: Arguments<'_>) -> Result<Parsed, ReplyErr
     )
 }
 
-/// `LATENCY LATEST` and `LATENCY HISTORY event`: the monitor of single events is off, as it is by default in the
-/// reference, so it knows of none. Latencies are told by INFO and by the metrics.
-pub(super) fn latency_none(_: Arguments<'_>) -> Result<Parsed, ReplyError> {
-    Ok(Parsed::Reply(Frame::Array(Vec::new())))
+/// `LOLWUT [VERSION version ...]`: the arguments only change a picture that there is none of.
+pub(super) fn lolwut(_: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    Ok(Parsed::Node(NodeCommand::Lolwut))
 }
 
-/// `LATENCY RESET [event ...]`: how many events were forgotten.
-pub(super) fn latency_reset(_: Arguments<'_>) -> Result<Parsed, ReplyError> {
-    Ok(Parsed::Reply(Frame::Integer(0)))
+/// `REPLICAOF|SLAVEOF host port`: who follows whom is decided shard by shard.
+pub(super) fn replica_of(_: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    Err(ReplyError::ReplicaOfRefused)
 }
 
-/// `LATENCY HELP`
-pub(super) fn latency_help(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
-    super::help::reply(
-        &arguments,
-        &[
-            "HISTORY <event>",
-            "    Return the latencies of an event; the monitor is off, so there are none.",
-            "LATEST",
-            "    Return the latest latency of every event.",
-            "RESET [<event> ...]",
-            "    Forget latencies; return of how many events.",
-        ],
-    )
+/// `FAILOVER [...]`
+pub(super) fn failover(_: Arguments<'_>) -> Result<Parsed, ReplyError> {
+    Err(ReplyError::FailoverRefused)
 }

@@ -1,6 +1,7 @@
 //! What a request means once its grammar is applied: who has to serve it, and with what.
 
 mod acl;
+mod node;
 
 use bytes::Bytes;
 use rivermark_stream::command::XReadGroup;
@@ -11,6 +12,10 @@ use rivermark_types::{ConnectionId, DatabaseIndex, KeyPosition, StreamKey};
 use crate::resp::{Frame, Protocol};
 
 pub use acl::{AclCommand, UserChange};
+pub use node::{
+    ClusterCommand, DebugCommand, LatencyCommand, MemoryCommand, NodeCommand, Save, Shutdown, ShutdownSave,
+    WaitReplicas,
+};
 
 /// A request with its grammar applied.
 ///
@@ -139,6 +144,8 @@ pub enum ConnectionCommand {
     ReadWrite,
     /// ASKING.
     Asking,
+    /// MONITOR: the commands this node runs are pushed to the connection.
+    Monitor,
 }
 
 /// HELLO's arguments.
@@ -306,74 +313,4 @@ pub enum UnblockReason {
     Timeout,
     /// With [`crate::ReplyError::Unblocked`].
     Error,
-}
-
-/// What concerns the node or the cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NodeCommand {
-    /// CONFIG GET: globs.
-    ConfigGet(Vec<Bytes>),
-    /// CONFIG SET: parameters and values, all or none.
-    ConfigSet(Vec<(Bytes, Bytes)>),
-    /// CONFIG RESETSTAT.
-    ConfigResetStatistics,
-    /// CONFIG REWRITE.
-    ConfigRewrite,
-    /// INFO: sections in lower case, empty is the default ones.
-    Info(Vec<String>),
-    /// TIME.
-    Time,
-    /// WAIT: with so many replicas, at most so long; `None` is as long as it takes.
-    Wait(WaitReplicas),
-    /// WAITAOF.
-    WaitDurable {
-        /// Whether this node must have it on disk, 0 or 1.
-        local: u64,
-        /// How many others, and for how long.
-        replicas: WaitReplicas,
-    },
-    /// ROLE.
-    Role,
-    /// LASTSAVE.
-    LastSave,
-    /// SLOWLOG GET: at most so many, `None` is all.
-    SlowLogGet(Option<u64>),
-    /// SLOWLOG LEN.
-    SlowLogLength,
-    /// SLOWLOG RESET.
-    SlowLogReset,
-    /// CLUSTER and a subcommand.
-    Cluster(ClusterCommand),
-    /// ACL and a subcommand.
-    Acl(AclCommand),
-}
-
-/// WAIT's arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WaitReplicas {
-    /// How many.
-    pub replicas: u64,
-    /// For how long.
-    pub block: Block,
-}
-
-/// CLUSTER's subcommands. KEYSLOT is a [`Parsed::Reply`], COUNTKEYSINSLOT and GETKEYSINSLOT are queries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClusterCommand {
-    /// CLUSTER INFO.
-    Info,
-    /// CLUSTER NODES.
-    Nodes,
-    /// CLUSTER SLOTS.
-    Slots,
-    /// CLUSTER SHARDS.
-    Shards,
-    /// CLUSTER MYID.
-    MyId,
-    /// CLUSTER MYSHARDID.
-    MyShardId,
-    /// CLUSTER REPLICAS, of the node with this id.
-    Replicas(Bytes),
-    /// CLUSTER LINKS.
-    Links,
 }

@@ -81,6 +81,10 @@ bits! {
         LOADING = "loading",
         /// Served by a node that may be behind.
         STALE = "stale",
+        /// Not inside MULTI.
+        NO_MULTI = "no_multi",
+        /// Not while a replica of the reference loads what it was sent.
+        NO_ASYNC_LOADING = "no_async_loading",
         /// Kept out of the slow log: its arguments are secret or its steps are logged themselves.
         SKIP_SLOWLOG = "skip_slowlog",
         /// Constant or logarithmic time.
@@ -217,6 +221,8 @@ pub struct CommandSpec {
     pub summary: &'static str,
     /// What it costs.
     pub complexity: &'static str,
+    /// What differs from the command of Redis, and why; empty if nothing does.
+    pub differs: &'static str,
     /// Hints for cluster clients and proxies.
     pub tips: &'static [&'static str],
     /// Its subcommands.
@@ -238,6 +244,7 @@ impl CommandSpec {
             since: "1.0.0",
             summary: "",
             complexity: "O(1)",
+            differs: "",
             tips: &[],
             subcommands: &[],
             parse,
@@ -301,6 +308,12 @@ impl CommandSpec {
         self
     }
 
+    /// Says what differs from the command of Redis, and why.
+    pub(super) const fn differs(mut self, what_and_why: &'static str) -> Self {
+        self.differs = what_and_why;
+        self
+    }
+
     pub(super) const fn tips(mut self, tips: &'static [&'static str]) -> Self {
         self.tips = tips;
         self
@@ -309,6 +322,11 @@ impl CommandSpec {
     pub(super) const fn subcommands(mut self, subcommands: &'static [CommandSpec]) -> Self {
         self.subcommands = subcommands;
         self
+    }
+
+    /// What it does to the key at this place among its keys, from 0.
+    pub fn access_of_key(&self, place: usize) -> &'static [&'static str] {
+        self.destination_access.filter(|_| place == 1).unwrap_or(self.key_access)
     }
 
     /// Whether it changes keys.

@@ -72,6 +72,11 @@ impl Request {
         self.spans.iter().map(|span| &self.frame[span.range()])
     }
 
+    /// How many bytes of its buffer the request keeps from being freed.
+    pub fn bytes_held(&self) -> usize {
+        self.frame.len()
+    }
+
     /// An upper bound of what the arguments take in any encoding of ours, however they were framed.
     pub(crate) fn bytes_bound(&self) -> usize {
         const FRAMING_BYTES: usize = 6;

@@ -162,6 +162,17 @@ fn get_keys() {
     check("XRANGEBYSCORE a -inf +inf BY b", &["a"]);
     check("XNACK a g FAIL IDS 1 1-1", &["a"]);
     check("MEMORY USAGE a", &["a"]);
+    let flags = |names: &[&'static str]| Frame::Set(names.iter().map(|name| Frame::simple(name)).collect());
+    let pair = |key, names: &[&'static str]| Frame::Array(vec![Frame::literal(key), flags(names)]);
+    reply(
+        "COMMAND GETKEYSANDFLAGS COPY a b",
+        Frame::Array(vec![pair("a", &["RO", "access"]), pair("b", &["OW", "update"])]),
+    );
+    reply(
+        "COMMAND GETKEYSANDFLAGS XREAD STREAMS a b 0 0",
+        Frame::Array(vec![pair("a", &["RO", "access"]), pair("b", &["RO", "access"])]),
+    );
+    refuse("COMMAND GETKEYSANDFLAGS PING", "ERR The command has no key arguments");
     refuse("COMMAND GETKEYS FOO a", "ERR Invalid command specified");
     refuse("COMMAND GETKEYS XGROUP FOO k", "ERR Invalid command specified");
     refuse("COMMAND GETKEYS XADD k", "ERR Invalid number of arguments specified for command");

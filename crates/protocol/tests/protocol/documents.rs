@@ -7,7 +7,8 @@ use rivermark_protocol::commands::{CommandGroup, table};
 const HEAD: &str = "# Commands
 
 Every command there is, as `COMMAND DOCS` tells it. Grammar, replies and errors are those of the Redis command of
-the same name; `compatibility.md` says where they differ. *Since* is the version of Redis that introduced it.
+the same name; below each table stands where they differ, and `compatibility.md` has what concerns several commands.
+*Since* is the version of Redis that introduced it.
 Wherever an entry's id is read, a time may stand: `time.md` says how, and describes XRANGEBYSCORE, which is Rivermark's
 own.
 This file is generated from the command table.
@@ -25,6 +26,7 @@ fn document() -> String {
     let mut text = HEAD.to_owned();
     for (group, title) in chapters {
         let _ = write!(text, "\n## {title}\n\n| Command | Does | Costs | Since |\n|---|---|---|---|\n");
+        let mut differing = Vec::new();
         for spec in table::all().filter(|spec| spec.group == group) {
             // A container is nothing by itself, unless it may stand alone as COMMAND does.
             let alone = spec.subcommands.is_empty() || spec.accepts_arity(1);
@@ -32,7 +34,14 @@ fn document() -> String {
             for row in rows {
                 let name = row.name.to_ascii_uppercase().replace('|', " ");
                 let _ = writeln!(text, "| `{name}` | {} | {} | {} |", row.summary, row.complexity, row.since);
+                if !row.differs.is_empty() {
+                    differing.push(format!("| `{name}` | {} |\n", row.differs));
+                }
             }
+        }
+        if !differing.is_empty() {
+            text.push_str("\n| Command | Differs from Redis, and why |\n|---|---|\n");
+            text.extend(differing);
         }
     }
     text

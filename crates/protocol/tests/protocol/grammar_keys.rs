@@ -47,7 +47,7 @@ fn properties() {
     refuse("MEMORY USAGE a SAMPLES", SYNTAX);
     refuse("MEMORY USAGE a SAMPLES x", NOT_AN_INTEGER);
     refuse("MEMORY USAGE a FOO 1", SYNTAX);
-    refuse("MEMORY DOCTOR", "ERR unknown subcommand 'DOCTOR'. Try MEMORY HELP.");
+    refuse("MEMORY FOO", "ERR unknown subcommand 'FOO'. Try MEMORY HELP.");
 }
 
 #[test]

@@ -1,12 +1,18 @@
 //! Commands about the node and the cluster.
 
-use rivermark_protocol::commands::parsed::{Block, ClusterCommand, NodeCommand, WaitReplicas};
+use std::time::Duration;
+
+use rivermark_protocol::commands::parsed::{
+    Block, ClusterCommand, DebugCommand, LatencyCommand, MemoryCommand, NodeCommand, Save, Shutdown,
+    ShutdownSave, WaitReplicas,
+};
 use rivermark_protocol::{Frame, Parsed};
 use rivermark_stream::Query;
 use rivermark_stream::query::KeysInSlot;
 use rivermark_types::Slot;
+use rivermark_types::limits::DEBUG_SLEEP_S_MAX;
 
-use crate::check::{NOT_AN_INTEGER, SYNTAX, accept, query, refuse, reply};
+use crate::check::{NOT_AN_INTEGER, SYNTAX, accept, key, query, refuse, reply};
 
 fn node(line: &str, expected: NodeCommand) {
     accept(line, Parsed::Node(expected));
@@ -47,10 +53,80 @@ fn the_node() {
     for count in ["-2", "x"] {
         refuse(&format!("SLOWLOG GET {count}"), "ERR count should be greater than or equal to -1");
     }
-    reply("LATENCY LATEST", Frame::Array(Vec::new()));
-    reply("LATENCY HISTORY command", Frame::Array(Vec::new()));
-    reply("LATENCY RESET a b", Frame::Integer(0));
+    node("LOLWUT VERSION 5", NodeCommand::Lolwut);
+    for line in ["REPLICAOF NO ONE", "SLAVEOF host 1"] {
+        refuse(line, "ERR REPLICAOF not allowed in cluster mode.");
+    }
+    refuse("FAILOVER", "ERR FAILOVER not allowed in cluster mode.");
     refuse("TIME x", "ERR wrong number of arguments for 'time' command");
+}
+
+#[test]
+fn latency() {
+    let check = |line: &str, expected: LatencyCommand| node(line, NodeCommand::Latency(expected));
+    check("LATENCY LATEST", LatencyCommand::Latest);
+    check("latency history command", LatencyCommand::History("command".into()));
+    check("LATENCY GRAPH log-sync", LatencyCommand::Graph("log-sync".into()));
+    check("LATENCY RESET", LatencyCommand::Reset(Vec::new()));
+    check("LATENCY RESET a b", LatencyCommand::Reset(vec!["a".into(), "b".into()]));
+    check("LATENCY DOCTOR", LatencyCommand::Doctor);
+    check("LATENCY HISTOGRAM xadd", LatencyCommand::Histogram(vec!["xadd".into()]));
+    refuse("LATENCY HISTORY", "ERR wrong number of arguments for 'latency|history' command");
+}
+
+#[test]
+fn memory() {
+    node("MEMORY STATS", NodeCommand::Memory(MemoryCommand::Stats));
+    node("MEMORY DOCTOR", NodeCommand::Memory(MemoryCommand::Doctor));
+    reply("MEMORY MALLOC-STATS", Frame::literal("Stats not supported for the current allocator"));
+    refuse(
+        "MEMORY PURGE",
+        "ERR MEMORY PURGE is not supported: the allocator gives unused memory back by itself",
+    );
+}
+
+#[test]
+fn saving_and_stopping() {
+    node("SAVE", NodeCommand::Save(Save::Foreground));
+    node("BGSAVE", NodeCommand::Save(Save::Background { scheduled: false }));
+    node("BGSAVE schedule", NodeCommand::Save(Save::Background { scheduled: true }));
+    node("BGREWRITEAOF", NodeCommand::Save(Save::Rewrite));
+    refuse("BGSAVE FOO", SYNTAX);
+    let plain = Shutdown::default();
+    node("SHUTDOWN", NodeCommand::Shutdown(plain));
+    node("SHUTDOWN NOSAVE", NodeCommand::Shutdown(plain));
+    node(
+        "SHUTDOWN now SAVE force",
+        NodeCommand::Shutdown(Shutdown { save: ShutdownSave::Yes, now: true, force: true }),
+    );
+    node("SHUTDOWN ABORT", NodeCommand::AbortShutdown);
+    for line in ["SHUTDOWN FOO", "SHUTDOWN SAVE NOSAVE", "SHUTDOWN NOW ABORT"] {
+        refuse(line, SYNTAX);
+    }
+}
+
+#[test]
+fn debug() {
+    let check = |line: &str, expected: DebugCommand| node(line, NodeCommand::Debug(expected));
+    check("DEBUG SLEEP 0.5", DebugCommand::Sleep(Duration::from_millis(500)));
+    check("debug sleep 60", DebugCommand::Sleep(Duration::from_secs(DEBUG_SLEEP_S_MAX)));
+    for seconds in ["60.1", "-1", "nan", "inf"] {
+        refuse(&format!("DEBUG SLEEP {seconds}"), "ERR DEBUG SLEEP takes from 0 to 60 seconds");
+    }
+    refuse("DEBUG SLEEP x", "ERR value is not a valid float");
+    check("DEBUG OBJECT k", DebugCommand::Object(key("k")));
+    check("DEBUG LOG hello", DebugCommand::Log("hello".into()));
+    reply("DEBUG SET-ACTIVE-EXPIRE 1", Frame::OK);
+    refuse(
+        "DEBUG SET-ACTIVE-EXPIRE 0",
+        "ERR expiry cannot be switched off: deadlines pass by the stamps of a shard's leader",
+    );
+    reply("DEBUG PROTOCOL true", Frame::Boolean(true));
+    reply("DEBUG PROTOCOL array", Frame::Array((0..3).map(Frame::Integer).collect()));
+    refuse(
+        "DEBUG SEGFAULT",
+        "ERR unknown subcommand or wrong number of arguments for 'SEGFAULT'. Try DEBUG HELP.",
+    );
 }
 
 #[test]

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use rivermark_protocol::Frame;
 use rivermark_protocol::commands::CommandSpec;
-use rivermark_protocol::{Frame, Protocol};
 use rivermark_stream::{Outcome, Query};
 use rivermark_types::StreamKey;
 use tokio::time::Instant;
 
 use crate::clients::Client;
-use crate::dispatch::Task;
+use crate::dispatch::{Asked, Task};
 use crate::execute::{blocking, keyspace, node_command, shards, transaction};
 use crate::node::Node;
-use crate::reply::{self, Answer, Shape};
+use crate::reply::{self, Answer};
 use crate::scatter;
 use crate::session::Session;
 
@@ -35,14 +35,8 @@ impl<T: Into<Answer>> From<T> for Performed {
 /// A finished task, with what is needed to write its reply.
 #[derive(Debug)]
 pub struct Done {
-    /// What the client spoke.
-    pub protocol: Protocol,
-    /// No reply is written.
-    pub muted: bool,
-    /// The command, for statistics.
-    pub spec: Option<&'static CommandSpec>,
-    /// How the outcome is shown.
-    pub shape: Shape,
+    /// The request.
+    pub asked: Asked,
     /// When it began.
     pub started: Instant,
     /// What it came to.
@@ -51,7 +45,7 @@ pub struct Done {
 
 impl Done {
     /// Writes the reply and lets the session remember what it must.
-    pub fn write(self, node: &Node, session: &mut Session, out: &mut BytesMut) {
+    pub fn write(self, node: &Node, session: &mut Session, client: &Client, out: &mut BytesMut) {
         let answer = match self.answer {
             Performed::Answer(answer) => answer,
             Performed::Watched(watches) => {
@@ -60,10 +54,25 @@ impl Done {
             }
         };
         let mut discarded = BytesMut::new();
-        let out = if self.muted { &mut discarded } else { out };
-        let failed = reply::write_answer(out, self.protocol, self.shape, answer);
-        if let Some(spec) = self.spec {
-            node.stats.command(spec, 1, u64::from(failed), self.started.elapsed());
+        let Asked { protocol, muted, spec, shape, told } = self.asked;
+        let out = if muted { &mut discarded } else { out };
+        let elapsed = self.started.elapsed().saturating_sub(client.take_waited());
+        // The commands of a transaction are applied together: each is counted with its share of the time.
+        let steps = match &answer {
+            Answer::Transaction(steps) => u32::try_from(steps.len()).unwrap_or(u32::MAX).max(1),
+            _ => 1,
+        };
+        let mut each = |step: &'static CommandSpec, code: Option<&'static str>| {
+            node.stats.command(step, 1, u64::from(code.is_some()), elapsed / steps);
+            code.inspect(|code| node.stats.error(code));
+        };
+        let code = reply::write_answer(out, protocol, shape, answer, &mut each);
+        code.inspect(|code| node.stats.error(code));
+        let Some(spec) = spec else { return };
+        node.stats.command(spec, 1, u64::from(code.is_some()), elapsed);
+        node.note_latency(elapsed, [spec]);
+        if node.is_slow(elapsed) {
+            node.note_slow(told.into_iter().collect(), elapsed, client);
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rivermark_protocol::commands::parsed::{ClientAttribute, ClientCommand, ClientFilter, ClientKind};
+use rivermark_protocol::commands::parsed::{
+    ClientAttribute, ClientCommand, ClientFilter, ClientKind, Switch,
+};
 use rivermark_protocol::{Frame, ReplyError};
 
 use crate::clients::Client;
@@ -39,8 +41,15 @@ pub fn execute(node: &Node, client: &Client, command: ClientCommand) -> Result<F
             set_attribute(client, attribute, &value);
             Frame::OK
         }
-        // Nothing is evicted here, and no key has an access time.
-        ClientCommand::NoEvict(_) | ClientCommand::NoTouch(_) => Frame::OK,
+        // Nothing is evicted here, and no key has an access time: all there is to change is what CLIENT LIST shows.
+        ClientCommand::NoEvict(switch) => {
+            client.show(|shown| shown.no_evict = switch == Switch::On);
+            Frame::OK
+        }
+        ClientCommand::NoTouch(switch) => {
+            client.show(|shown| shown.no_touch = switch == Switch::On);
+            Frame::OK
+        }
         // The connection has done it already.
         ClientCommand::Reply(_) => Frame::OK,
         ClientCommand::Pause(pause) => {

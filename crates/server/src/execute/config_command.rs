@@ -14,11 +14,12 @@ use rivermark_stream::glob::glob_matches;
 use rivermark_types::limits::{DATABASES, REQUEST_BYTES_MAX};
 use tokio::time::timeout;
 
+use crate::execute::info::PERCENTILES;
 use crate::execute::{acl, shards};
 use crate::node::Node;
 use crate::reply::{internal, metadata_error, reply_error};
 use crate::scatter;
-use crate::tunables;
+use crate::{config_file, tunables};
 
 /// CONFIG GET.
 pub fn get(node: &Node, patterns: &[Bytes]) -> Frame {
@@ -47,6 +48,9 @@ fn facts(node: &Node) -> Vec<(&'static str, String)> {
         ("cluster-enabled", "yes".to_owned()),
         ("databases", DATABASES.to_string()),
         ("dir", config.data_dir.display().to_string()),
+        ("enable-debug-command", config.enable_debug_command.as_str().to_owned()),
+        ("latency-tracking", "yes".to_owned()),
+        ("latency-tracking-info-percentiles", PERCENTILES.map(|percent| percent.to_string()).join(" ")),
         ("lazyfree-lazy-user-del", "no".to_owned()),
         ("maxmemory", "0".to_owned()),
         ("maxmemory-policy", "noeviction".to_owned()),
@@ -55,8 +59,6 @@ fn facts(node: &Node) -> Vec<(&'static str, String)> {
         ("replica-read-only", "yes".to_owned()),
         ("save", String::new()),
         ("slave-read-only", "yes".to_owned()),
-        ("slowlog-log-slower-than", "-1".to_owned()),
-        ("slowlog-max-len", "0".to_owned()),
         ("tcp-keepalive", config.tcp_keepalive.to_string()),
         ("tls-auth-clients", config.tls_auth_clients.as_str().to_owned()),
         ("tls-ca-cert-file", config.tls_ca_cert_file.display().to_string()),
@@ -98,6 +100,9 @@ pub async fn set(node: &Node, pairs: &[(Bytes, Bytes)]) -> Result<Frame, ReplyEr
             set_default_password(node, &value).await?;
         }
         node.tunables.set(&name, &value);
+        if name == "slowlog-max-len" {
+            node.slow_log.shorten(node.tunables.slow_log_length_max());
+        }
     }
     Ok(Frame::OK)
 }
@@ -125,6 +130,21 @@ async fn replicate(node: &Node, settings: BTreeMap<Setting, u64>) -> Result<(), 
     let everywhere = scatter::command(&node.topology(), Command::Configure(settings))?;
     shards::propose(node, everywhere).await.map_err(reply_error)?;
     Ok(())
+}
+
+/// CONFIG REWRITE: writes this node's parameters, as they are now, to the file it was started with. What the cluster
+/// keeps for all nodes needs no file.
+///
+/// # Errors
+/// There is no file, or it cannot be written; then it is as it was.
+pub async fn rewrite(node: &Node) -> Result<Frame, ReplyError> {
+    let Some(file) = node.config.file.clone() else { return Err(ReplyError::NoConfigFile) };
+    let tunables =
+        tunables::NAMES.into_iter().filter_map(|name| Some((name, node.tunables.get(name)?))).collect();
+    let written = tokio::task::spawn_blocking(move || config_file::rewrite(&file, tunables));
+    let written = written.await.map_err(internal)?;
+    written.map_err(|error| ReplyError::ConfigFileNotWritten(error.to_string().into()))?;
+    Ok(Frame::OK)
 }
 
 /// What the cluster's settings mean to a shard.

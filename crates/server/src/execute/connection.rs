@@ -33,22 +33,24 @@ pub fn execute(
                 return Err(ReplyError::MultiNested);
             }
             session.transaction = Some(Queue::default());
-            client.show(|shown| shown.queued = 0);
             Frame::OK
         }
         ConnectionCommand::Discard => {
             session.transaction.take().ok_or(ReplyError::DiscardWithoutMulti)?;
             session.watches.clear();
-            client.show(|shown| shown.queued = -1);
             Frame::OK
         }
         ConnectionCommand::Exec => {
-            client.show(|shown| shown.queued = -1);
             let prepared = transaction::prepare(node, session, client)?;
             return Ok(Next::Alone(Task::Exec(Box::new(prepared))));
         }
         ConnectionCommand::Watch(_) if session.transaction.is_some() => {
             return Err(ReplyError::WatchInsideMulti);
+        }
+        ConnectionCommand::Monitor => {
+            // Asked twice, it goes on as it is.
+            session.monitor.get_or_insert_with(|| node.monitors.watch(client));
+            Frame::OK
         }
         ConnectionCommand::Watch(keys) => return Ok(Next::Alone(Task::Watch(keys))),
         other => immediate(node, session, client, other)?,
@@ -89,7 +91,7 @@ pub fn immediate(
             client.show(|shown| {
                 shown.account = account;
                 shown.database = 0;
-                shown.queued = -1;
+                (shown.no_evict, shown.no_touch) = (false, false);
                 shown.protocol = Protocol::Resp2;
                 shown.name = Bytes::new();
             });
@@ -112,6 +114,7 @@ pub fn immediate(
         ConnectionCommand::ReadOnly | ConnectionCommand::ReadWrite | ConnectionCommand::Asking => Frame::OK,
         ConnectionCommand::Multi => return Err(ReplyError::MultiNested),
         ConnectionCommand::Watch(_) => return Err(ReplyError::WatchInsideMulti),
+        ConnectionCommand::Monitor => return Err(ReplyError::MonitorInTransaction),
         ConnectionCommand::Exec | ConnectionCommand::Discard => return Err(ReplyError::NotAllowedInMulti),
     };
     Ok(frame)

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use rivermark_cluster::Topology;
-use rivermark_protocol::commands::CommandSpec;
 use rivermark_protocol::commands::parsed::{KeyspaceCommand, NodeCommand};
+use rivermark_protocol::commands::{CommandFlags, CommandSpec};
 use rivermark_protocol::{Frame, Parsed, Protocol, ReplyError, Request};
 use rivermark_stream::command::{Step, Transaction};
 use rivermark_stream::scatter::Scattered;
@@ -22,7 +22,7 @@ use crate::dispatch::Next;
 use crate::execute::authorise::authorise_queued;
 use crate::execute::{connection, node_command, shards};
 use crate::node::Node;
-use crate::reply::{Answer, Shape, reply_error};
+use crate::reply::{Answer, AnsweredStep, Shape, reply_error};
 use crate::scatter;
 use crate::session::Session;
 
@@ -31,7 +31,7 @@ use crate::session::Session;
 pub struct Prepared {
     shard: Option<ShardId>,
     transaction: Transaction,
-    replies: Vec<(Protocol, Shape, Source)>,
+    replies: Vec<(&'static CommandSpec, Protocol, Shape, Source)>,
 }
 
 /// Where a queued command's reply comes from.
@@ -58,6 +58,10 @@ pub fn queue(
     request: Request,
 ) -> Result<(Shape, Next), ReplyError> {
     let queue = session.transaction.as_mut().expect("commands are queued between MULTI and EXEC");
+    if spec.flags.contains(CommandFlags::NO_MULTI) {
+        queue.poisoned = true;
+        return Err(ReplyError::NotAllowedInMulti);
+    }
     queue.bytes += request.iter().map(|argument| argument.len() + size_of::<Request>()).sum::<usize>();
     if queue.bytes > TRANSACTION_BYTES_MAX {
         queue.poisoned = true;
@@ -120,7 +124,7 @@ pub fn prepare(
             }
             Ok(parsed) => builder.add(parsed)?,
         };
-        replies.push((session.protocol, shape, source));
+        replies.push((spec, session.protocol, shape, source));
     }
     let Builder { shard, steps, .. } = builder;
     Ok(Prepared { shard, transaction: Transaction { watches, steps }, replies })
@@ -206,7 +210,7 @@ fn single<T>(scattered: Scattered<T>) -> Result<(ShardId, T), ReplyError> {
 }
 
 /// Runs a transaction to its end.
-pub async fn execute(node: &Node, client: &Client, prepared: Prepared) -> Answer {
+pub async fn execute(node: &Arc<Node>, client: &Client, prepared: Prepared) -> Answer {
     let Prepared { shard, transaction, replies } = prepared;
     let mut outcomes = Vec::new().into_iter();
     if let Some(shard) = shard {
@@ -218,7 +222,7 @@ pub async fn execute(node: &Node, client: &Client, prepared: Prepared) -> Answer
         }
     }
     let mut answers = Vec::with_capacity(replies.len());
-    for (protocol, shape, source) in replies {
+    for (spec, protocol, shape, source) in replies {
         let answer = match source {
             Source::Known(frame) => Answer::Frame(frame),
             Source::NextStep => {
@@ -226,7 +230,7 @@ pub async fn execute(node: &Node, client: &Client, prepared: Prepared) -> Answer
             }
             Source::Node(command) => node_command::execute(node, client, command).await,
         };
-        answers.push((protocol, shape, answer));
+        answers.push(AnsweredStep { spec, protocol, shape, answer });
     }
     Answer::Transaction(answers)
 }

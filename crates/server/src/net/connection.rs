@@ -26,10 +26,11 @@ use rivermark_types::limits::{
 use tokio::io::Interest;
 use tokio::time::{Instant, sleep_until};
 
-use crate::clients::Registered;
+use crate::clients::{Fill, Registered};
 use crate::dispatch::Dispatched;
 use crate::execute::alone::Done;
 use crate::execute::connection;
+use crate::monitors::Watching;
 use crate::net::linger::linger;
 use crate::net::read_pace::ReadPace;
 use crate::net::run::{Finished, Run};
@@ -124,11 +125,16 @@ impl Connection {
     pub async fn serve(mut self) {
         loop {
             self.advance();
+            // Before the replies are: whoever has seen one finds its effect in CLIENT LIST.
+            self.publish_session();
             if self.flush().is_err() || self.is_over() {
                 break;
             }
-            if !self.may_advance() && !self.step().await {
-                break;
+            if !self.may_advance() {
+                self.publish_levels();
+                if !self.step().await {
+                    break;
+                }
             }
         }
         let socket = self.stream.finish();
@@ -141,7 +147,8 @@ impl Connection {
     async fn step(&mut self) -> bool {
         let wanted = self.interest();
         let idle_until = self.idle_deadline();
-        let Self { stream, under_way, gate, client, node, .. } = self;
+        let takes_lines = self.takes_monitor_lines();
+        let Self { stream, under_way, gate, client, node, session, .. } = self;
         tokio::select! {
             biased;
             () = client.killed(), if self.ending == Ending::No || !client.is_retired() => {
@@ -162,12 +169,48 @@ impl Connection {
             ready = stream.ready(wanted.unwrap_or(Interest::READABLE)), if wanted.is_some() => {
                 return ready.is_ok_and(|ready| !ready.is_readable() || self.fill());
             }
+            () = monitored(session), if takes_lines => {
+                let lines = self.session.monitor.as_ref().map(Watching::take).unwrap_or_default();
+                self.output.extend_from_slice(&lines);
+            }
             () = node.stopping.cancelled(), if self.ending == Ending::No => self.ending = Ending::Drain,
             () = sleep_until(idle_until.unwrap_or_else(Instant::now)), if idle_until.is_some() => {
                 return self.last_active.elapsed() < self.idle_max();
             }
         }
         true
+    }
+
+    /// Lets CLIENT LIST see what the buffers hold.
+    fn publish_levels(&self) {
+        let interest = self.interest();
+        let waits_to = |what: fn(Interest) -> bool| interest.is_some_and(what);
+        let levels = &self.client.levels;
+        levels.set_interest(waits_to(Interest::is_readable), waits_to(Interest::is_writable));
+        levels.set_buffers(Fill::of(&self.input), Fill::of(&self.output));
+    }
+
+    /// Lets CLIENT LIST see what the session is about.
+    fn publish_session(&self) {
+        let queue = self.session.transaction.as_ref();
+        self.client.show(|shown| {
+            shown.queued = queue.map_or(-1, |queue| queue.commands.len() as i64);
+            shown.queued_bytes = queue.map_or(0, |queue| queue.bytes);
+            shown.watched = self.session.watches.len();
+            shown.monitors = self.session.monitor.is_some();
+        });
+    }
+
+    /// Lines of MONITOR come between replies, and not before all replies to what was asked.
+    fn takes_monitor_lines(&self) -> bool {
+        let idle = self.under_way.is_empty() && self.run.is_empty() && self.held.is_none();
+        self.session.monitor.is_some() && idle && self.output.len() < CONNECTION_OUTPUT_BYTES_MAX
+    }
+
+    /// Bytes came or went: the connection is not idle.
+    fn active(&mut self) {
+        self.last_active = Instant::now();
+        self.client.touch(self.last_active);
     }
 
     fn interest(&self) -> Option<Interest> {
@@ -210,6 +253,8 @@ impl Connection {
                 Ok(0) => return self.client_left(),
                 Ok(read) => {
                     self.node.stats.input_bytes.add(read as u64);
+                    self.node.stats.reads.increase();
+                    self.client.levels.add_input(read as u64);
                     if self.input.len() >= CONNECTION_INPUT_BYTES_MAX {
                         break;
                     }
@@ -218,6 +263,7 @@ impl Connection {
                 Err(_) => return false,
             }
         }
+        self.active();
         self.starved = false;
         true
     }
@@ -231,10 +277,13 @@ impl Connection {
 
     /// Writes what the socket takes.
     fn flush(&mut self) -> std::io::Result<()> {
+        let before = self.output.len();
         while !self.output.is_empty() {
             match self.stream.try_write(&self.output) {
                 Ok(written) => {
                     self.node.stats.output_bytes.add(written as u64);
+                    self.node.stats.writes.increase();
+                    self.client.levels.add_output(written as u64);
                     self.output.advance(written);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
@@ -242,6 +291,9 @@ impl Connection {
             }
         }
         self.stream.try_flush()?;
+        if self.output.len() < before {
+            self.active();
+        }
         self.shrink();
         Ok(())
     }
@@ -253,5 +305,13 @@ impl Connection {
                 *buffer = BytesMut::new();
             }
         }
+    }
+}
+
+/// Resolves when there are lines of MONITOR.
+async fn monitored(session: &Session) {
+    match &session.monitor {
+        Some(watching) => watching.ready().await,
+        None => std::future::pending().await,
     }
 }

@@ -1,6 +1,7 @@
 //! Accepts client connections and turns away those that may not come in.
 
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,6 +109,7 @@ fn admit(node: &Arc<Node>, stream: ClientStream, input: BytesMut, peer: SocketAd
     let account = Arc::clone(node.access.accounts(&node.topology()).default_user());
     match node.clients.enter(node.tunables.maxclients(), stream.transport(), peer, local, account) {
         Some(client) => {
+            client.levels.set_descriptor(stream.socket().as_raw_fd());
             tasks.spawn(Connection::new(Arc::clone(node), client, stream, input).serve());
         }
         None => refused(stream, ReplyError::TooManyClients),

@@ -10,14 +10,16 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::future::join_all;
 use rivermark_protocol::commands::CommandSpec;
-use rivermark_protocol::{Frame, Protocol, ReplyWriter};
+use rivermark_protocol::{Frame, ReplyWriter};
 use rivermark_stream::scatter::{GatherPlan, Scattered};
 use rivermark_stream::{Command, Outcome, Query};
 use rivermark_types::ShardId;
 use tokio::time::Instant;
 
+use crate::clients::Client;
+use crate::dispatch::Asked;
 use crate::node::Node;
-use crate::reply::{self, Shape};
+use crate::reply;
 use crate::shards::Unavailable;
 
 /// Where a request's reply comes from.
@@ -29,19 +31,15 @@ pub enum Source {
     Part(usize),
     /// The next outcome of each of these parts, made one.
     Parts(Vec<usize>, GatherPlan),
+    /// It is written.
+    Written,
 }
 
 /// One request's place in the replies.
 #[derive(Debug)]
 pub struct Slot {
-    /// What the client spoke when it sent the request.
-    pub protocol: Protocol,
-    /// CLIENT REPLY OFF or SKIP: no reply is written.
-    pub muted: bool,
-    /// The command, for statistics.
-    pub spec: Option<&'static CommandSpec>,
-    /// How the outcome is shown.
-    pub shape: Shape,
+    /// The request.
+    pub asked: Asked,
     /// Where the reply comes from.
     pub source: Source,
 }
@@ -155,27 +153,34 @@ impl Finished {
     }
 
     /// Writes the replies in request order.
-    pub fn write(mut self, node: &Node, out: &mut BytesMut) {
-        let mut tally = Tally { node, elapsed: self.started.elapsed(), spec: None, calls: 0, failed: 0 };
+    pub fn write(mut self, node: &Node, client: &Client, out: &mut BytesMut) {
+        let elapsed = self.started.elapsed();
+        let mut tally = Tally { node, elapsed, spec: None, calls: 0, failed: 0 };
         let mut discarded = BytesMut::new();
-        for slot in self.slots {
-            let target = if slot.muted { &mut discarded } else { &mut *out };
-            let mut writer = ReplyWriter::new(target, slot.protocol);
-            let failed = match slot.source {
-                Source::Frame(frame) => {
-                    writer.frame(&frame);
-                    matches!(frame, Frame::Error(_))
+        for slot in &mut self.slots {
+            let target = if slot.asked.muted { &mut discarded } else { &mut *out };
+            let mut writer = ReplyWriter::new(target, slot.asked.protocol);
+            let source = std::mem::replace(&mut slot.source, Source::Written);
+            let code = match source {
+                Source::Frame(frame) => reply::write_frame(&mut writer, &frame),
+                Source::Part(part) => {
+                    reply::write(&mut writer, slot.asked.shape, next(&mut self.parts[part]))
                 }
-                Source::Part(part) => reply::write(&mut writer, slot.shape, next(&mut self.parts[part])),
                 Source::Parts(parts, plan) => {
                     let all: Result<Vec<_>, _> =
                         parts.iter().map(|part| next(&mut self.parts[*part])).collect();
-                    reply::write(&mut writer, slot.shape, all.map(|all| plan.gather(all)))
+                    reply::write(&mut writer, slot.asked.shape, all.map(|all| plan.gather(all)))
                 }
+                Source::Written => unreachable!("each slot is written once"),
             };
-            tally.count(slot.spec, failed);
+            tally.count(slot.asked.spec, code);
         }
         tally.flush();
+        node.note_latency(elapsed, self.slots.iter().filter_map(|slot| slot.asked.spec));
+        if node.is_slow(elapsed) {
+            let told = self.slots.into_iter().filter_map(|slot| slot.asked.told).collect();
+            node.note_slow(told, elapsed, client);
+        }
     }
 }
 
@@ -189,13 +194,16 @@ struct Tally<'a> {
 }
 
 impl Tally<'_> {
-    fn count(&mut self, spec: Option<&'static CommandSpec>, failed: bool) {
+    fn count(&mut self, spec: Option<&'static CommandSpec>, code: Option<&'static str>) {
         if self.spec != spec {
             self.flush();
             self.spec = spec;
         }
         self.calls += 1;
-        self.failed += u64::from(failed);
+        if let Some(code) = code {
+            self.failed += 1;
+            self.node.stats.error(code);
+        }
     }
 
     fn flush(&mut self) {

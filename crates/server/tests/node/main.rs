@@ -6,5 +6,6 @@ mod connections;
 mod lifecycle;
 mod process;
 mod tls;
+mod tools;
 mod transactions;
 mod users;

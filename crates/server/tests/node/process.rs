@@ -83,6 +83,11 @@ impl Server {
         self.wait_until_ready();
     }
 
+    /// Waits until it ends by itself.
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        self.child.wait().expect("it was a child")
+    }
+
     /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a child has an id");

@@ -1,7 +1,7 @@
 //! Commands about keys of any type.
 
 use super::super::spec::{AclCategories, CommandFlags, CommandGroup, CommandSpec, Parse};
-use super::super::{expire, keys, rename, scan, ttl};
+use super::super::{expire, keys, memory, rename, scan, ttl};
 
 const WRITE: CommandFlags = CommandFlags::WRITE;
 const FAST_WRITE: CommandFlags = CommandFlags::WRITE.with(CommandFlags::FAST);
@@ -9,6 +9,8 @@ const READONLY: CommandFlags = CommandFlags::READONLY;
 const FAST_READ: CommandFlags = CommandFlags::READONLY.with(CommandFlags::FAST);
 const DENYOOM: CommandFlags = CommandFlags::DENYOOM;
 const NONDETERMINISTIC: &[&str] = &["nondeterministic_output"];
+const OF_EVERY_SHARD: &[&str] =
+    &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
 const SUM_OF_SHARDS: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 
 const fn row(name: &'static str, arity: i32, flags: CommandFlags, parse: Parse) -> CommandSpec {
@@ -17,6 +19,10 @@ const fn row(name: &'static str, arity: i32, flags: CommandFlags, parse: Parse) 
 
 const fn server(name: &'static str, arity: i32, flags: CommandFlags, parse: Parse) -> CommandSpec {
     CommandSpec::new(name, arity, CommandGroup::Server, parse).flags(flags).also(AclCategories::KEYSPACE)
+}
+
+const fn memory(name: &'static str, arity: i32, parse: Parse) -> CommandSpec {
+    CommandSpec::new(name, arity, CommandGroup::Server, parse)
 }
 
 pub(super) const COMMANDS: &[CommandSpec] = &[
@@ -147,12 +153,32 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 ];
 
 const MEMORY: &[CommandSpec] = &[
-    CommandSpec::new("memory|help", 2, CommandGroup::Server, keys::memory_help)
-        .flags(CommandFlags::LOADING.with(CommandFlags::STALE))
-        .doc("4.0.0", "O(1)", "Lists the subcommands."),
-    CommandSpec::new("memory|usage", -3, CommandGroup::Server, keys::memory_usage)
+    memory("memory|doctor", 2, memory::doctor).tips(OF_EVERY_SHARD).doc(
+        "4.0.0",
+        "O(1)",
+        "Returns what is remarkable about the node's memory, for people.",
+    ),
+    memory("memory|help", 2, memory::help).flags(CommandFlags::LOADING.with(CommandFlags::STALE)).doc(
+        "4.0.0",
+        "O(1)",
+        "Lists the subcommands.",
+    ),
+    memory("memory|malloc-stats", 2, memory::allocator_stats)
+        .tips(OF_EVERY_SHARD)
+        .differs("As a Redis without jemalloc: the allocator tells nothing.")
+        .doc("4.0.0", "O(1)", "Returns what the allocator tells: nothing."),
+    memory("memory|purge", 2, memory::purge)
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .differs("Refused: the allocator gives unused memory back by itself and takes no orders.")
+        .doc("4.0.0", "O(1)", "Refused: unused memory is given back anyway."),
+    memory("memory|stats", 2, memory::stats)
+        .tips(OF_EVERY_SHARD)
+        .differs("Fewer fields: only what is measured. `total.allocated` is the resident memory.")
+        .doc("4.0.0", "O(N) for N connections", "Returns what the node's memory is used for."),
+    memory("memory|usage", -3, memory::usage)
         .flags(READONLY)
         .keys(2, 2, &["RO"])
+        .differs("SAMPLES is only checked: blocks of entries are counted, not sampled.")
         .doc("4.0.0", "O(N) for N blocks of entries", "Returns about how many bytes a key takes."),
 ];
 

@@ -63,7 +63,6 @@ impl Connection {
         }
         match self.decoder.decode(&mut self.input) {
             Ok(Some(request)) => {
-                self.last_active = Instant::now();
                 let dispatched = dispatch(&self.node, &mut self.session, &self.client, request);
                 if self.session.is_let_in() {
                     self.decoder.set_authentication(Authentication::Done);
@@ -92,27 +91,26 @@ impl Connection {
 
     /// Puts a request into the run or starts it; gives it back if it must wait.
     fn take(&mut self, dispatched: Dispatched) -> Option<Dispatched> {
-        let Dispatched { protocol, muted, spec, shape, next } = dispatched;
-        let slot = |source| Slot { protocol, muted, spec, shape, source };
+        let Dispatched { asked, next } = dispatched;
         match next {
-            Next::Reply(frame) => self.run.slots.push(slot(Source::Frame(frame))),
+            Next::Reply(frame) => self.run.slots.push(Slot { asked, source: Source::Frame(frame) }),
             Next::Propose(routed) => {
                 if !self.admits(Kind::Propose) {
-                    return Some(Dispatched { protocol, muted, spec, shape, next: Next::Propose(routed) });
+                    return Some(Dispatched { asked, next: Next::Propose(routed) });
                 }
                 let source = self.run.propose(routed);
-                self.run.slots.push(slot(source));
+                self.run.slots.push(Slot { asked, source });
             }
             Next::Query(routed) => {
                 if !self.admits(Kind::Query) {
-                    return Some(Dispatched { protocol, muted, spec, shape, next: Next::Query(routed) });
+                    return Some(Dispatched { asked, next: Next::Query(routed) });
                 }
                 let source = self.run.query(routed);
-                self.run.slots.push(slot(source));
+                self.run.slots.push(Slot { asked, source });
             }
             Next::Alone(task) => {
                 if !self.run.is_empty() || !self.under_way.is_empty() {
-                    return Some(Dispatched { protocol, muted, spec, shape, next: Next::Alone(task) });
+                    return Some(Dispatched { asked, next: Next::Alone(task) });
                 }
                 let done = perform(Arc::clone(&self.node), Arc::clone(&self.client), task);
                 let started = Instant::now();
@@ -120,7 +118,7 @@ impl Connection {
                 self.requests_under_way += 1;
                 self.under_way.push_back(Box::pin(async move {
                     let answer = done.await;
-                    Answered::Alone(Box::new(Done { protocol, muted, spec, shape, started, answer }))
+                    Answered::Alone(Box::new(Done { asked, started, answer }))
                 }));
             }
         }
@@ -180,7 +178,7 @@ impl Connection {
     /// Replies that need no shard and wait for none.
     fn write_local(&mut self, run: Run) {
         if let Some(finished) = run.start(&self.node).now_or_never() {
-            finished.write(&self.node, &mut self.output);
+            finished.write(&self.node, &self.client, &mut self.output);
         }
     }
 
@@ -189,14 +187,14 @@ impl Connection {
             Answered::Run(finished) => {
                 let (requests, before) = (finished.requests(), self.output.len());
                 self.requests_under_way -= requests;
-                finished.write(&self.node, &mut self.output);
+                finished.write(&self.node, &self.client, &mut self.output);
                 if self.kind == Kind::Query {
                     self.read_pace.learn(requests, self.output.len() - before);
                 }
             }
             Answered::Alone(done) => {
                 self.requests_under_way -= 1;
-                done.write(&self.node, &mut self.session, &mut self.output);
+                done.write(&self.node, &mut self.session, &self.client, &mut self.output);
             }
         }
         if self.under_way.is_empty() {
