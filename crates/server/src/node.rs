@@ -143,7 +143,7 @@ impl Node {
 
     /// Notes commands that took equally long, if the latency monitor is on and it was long.
     pub fn note_latency(&self, elapsed: Duration, specs: impl IntoIterator<Item = &'static CommandSpec>) {
-        if !self.tunables.latency_threshold().is_some_and(|threshold| elapsed >= threshold) {
+        if self.tunables.latency_threshold().is_none_or(|threshold| elapsed < threshold) {
             return;
         }
         let (mut fast, mut other) = (false, false);

@@ -46,7 +46,7 @@ fn protocol(arguments: &mut Arguments<'_>) -> Result<Frame, ReplyError> {
     Ok(match arguments.bytes()?.to_ascii_lowercase().as_slice() {
         b"string" => Frame::literal("Hello World"),
         b"integer" => Frame::Integer(12345),
-        b"double" => Frame::Double(3.141),
+        b"double" => Frame::Double(1.5),
         b"null" => Frame::Null,
         b"array" => Frame::Array(three()),
         b"set" => Frame::Set(three()),
