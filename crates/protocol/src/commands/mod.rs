@@ -13,6 +13,7 @@ mod connection;
 mod content_id;
 mod debug;
 mod expire;
+mod flags;
 mod hello;
 mod help;
 mod ids;
@@ -55,8 +56,9 @@ mod xreadgroup;
 mod xsetid;
 mod xtrim;
 
+pub use flags::{AclCategories, CommandFlags};
 pub use parsed::Parsed;
 pub use resolve::{parse, resolve};
-pub use spec::{AclCategories, CommandFlags, CommandGroup, CommandSpec, KeySpec};
+pub use spec::{CommandGroup, CommandSpec, KeySpec};
 
 use resolve::container;
