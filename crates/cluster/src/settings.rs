@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use rivermark_types::limits::{BLOCK_BYTES_DEFAULT, BLOCK_ENTRIES_DEFAULT};
+use rivermark_types::limits::{
+    BLOCK_BYTES_DEFAULT, BLOCK_ENTRIES_DEFAULT, IDEMPOTENT_PAIRS_DEFAULT, IDEMPOTENT_PAIRS_MAX,
+    IDEMPOTENT_S_DEFAULT, IDEMPOTENT_S_MAX,
+};
 
 /// A setting that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +20,10 @@ pub enum Setting {
     StreamNodeMaxBytes,
     /// `cluster-redirects`.
     ClusterRedirects,
+    /// `stream-idmp-duration`.
+    StreamIdmpDuration,
+    /// `stream-idmp-maxsize`.
+    StreamIdmpMaxsize,
 }
 
 /// How a setting is written and what it counts.
@@ -26,6 +33,8 @@ pub enum Unit {
     Entries,
     /// Bytes; `kb`, `mb`, `gb` (1024) and `k`, `m`, `g` (1000) may follow the number, as Redis has it.
     Bytes,
+    /// Seconds.
+    Seconds,
     /// `no` (0) or `yes` (1).
     YesNo,
 }
@@ -63,7 +72,7 @@ pub enum SettingError {
 
 fn not_a_value(setting: Setting) -> &'static str {
     match setting.spec().unit {
-        Unit::Entries => "argument couldn't be parsed into an integer",
+        Unit::Entries | Unit::Seconds => "argument couldn't be parsed into an integer",
         Unit::Bytes => "argument must be a memory value",
         Unit::YesNo => "argument must be 'yes' or 'no'",
     }
@@ -71,7 +80,13 @@ fn not_a_value(setting: Setting) -> &'static str {
 
 impl Setting {
     /// Every setting, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::StreamNodeMaxEntries, Self::StreamNodeMaxBytes, Self::ClusterRedirects];
+    pub const ALL: [Self; 5] = [
+        Self::StreamNodeMaxEntries,
+        Self::StreamNodeMaxBytes,
+        Self::ClusterRedirects,
+        Self::StreamIdmpDuration,
+        Self::StreamIdmpMaxsize,
+    ];
 
     /// The number in encodings.
     pub const fn number(self) -> u64 {
@@ -79,6 +94,8 @@ impl Setting {
             Self::StreamNodeMaxEntries => 1,
             Self::StreamNodeMaxBytes => 2,
             Self::ClusterRedirects => 3,
+            Self::StreamIdmpDuration => 4,
+            Self::StreamIdmpMaxsize => 5,
         }
     }
 
@@ -125,6 +142,22 @@ impl Setting {
                 max: 1,
                 summary: "Whether nodes answer MOVED for shards they do not lead, rather than forwarding.",
             },
+            Self::StreamIdmpDuration => SettingSpec {
+                name: "stream-idmp-duration",
+                unit: Unit::Seconds,
+                default: IDEMPOTENT_S_DEFAULT as u64,
+                min: 1,
+                max: IDEMPOTENT_S_MAX as u64,
+                summary: "For how long a stream remembers an idempotent id, unless XCFGSET said otherwise.",
+            },
+            Self::StreamIdmpMaxsize => SettingSpec {
+                name: "stream-idmp-maxsize",
+                unit: Unit::Entries,
+                default: IDEMPOTENT_PAIRS_DEFAULT as u64,
+                min: 1,
+                max: IDEMPOTENT_PAIRS_MAX as u64,
+                summary: "Idempotent ids a stream remembers of a producer, unless XCFGSET said otherwise.",
+            },
         }
     }
 
@@ -134,7 +167,7 @@ impl Setting {
     /// The text is no value of the unit, or out of bounds.
     pub fn parse(self, text: &str) -> Result<u64, SettingError> {
         let parsed = match self.spec().unit {
-            Unit::Entries => parse_digits(text),
+            Unit::Entries | Unit::Seconds => parse_digits(text),
             Unit::Bytes => parse_bytes(text),
             Unit::YesNo if text.eq_ignore_ascii_case("yes") => Some(1),
             Unit::YesNo if text.eq_ignore_ascii_case("no") => Some(0),
@@ -156,7 +189,7 @@ impl Setting {
     /// Writes a value as CONFIG GET shows it.
     pub fn render(self, value: u64) -> String {
         match self.spec().unit {
-            Unit::Entries | Unit::Bytes => value.to_string(),
+            Unit::Entries | Unit::Seconds | Unit::Bytes => value.to_string(),
             Unit::YesNo => if value == 0 { "no" } else { "yes" }.to_owned(),
         }
     }
@@ -215,13 +248,23 @@ impl ClusterSettings {
         self.get_u32(Setting::StreamNodeMaxBytes)
     }
 
+    /// Seconds for which a stream remembers an idempotent id.
+    pub fn stream_idmp_duration_s(&self) -> u32 {
+        self.get_u32(Setting::StreamIdmpDuration)
+    }
+
+    /// Idempotent ids a stream remembers of one producer.
+    pub fn stream_idmp_maxsize(&self) -> u32 {
+        self.get_u32(Setting::StreamIdmpMaxsize)
+    }
+
     /// Whether clients are sent to the leader (MOVED) or served from any node.
     pub fn redirects(&self) -> Redirects {
         if self.get(Setting::ClusterRedirects) == 0 { Redirects::Forward } else { Redirects::Redirect }
     }
 
     fn get_u32(&self, setting: Setting) -> u32 {
-        u32::try_from(self.get(setting)).expect("the bounds of these settings are those of u32")
+        u32::try_from(self.get(setting)).expect("the bounds of these settings are within those of u32")
     }
 
     /// The values that differ from their defaults.
@@ -266,13 +309,16 @@ mod tests {
         }
         assert_eq!(ClusterSettings::default().stream_node_max_entries(), BLOCK_ENTRIES_DEFAULT);
         assert_eq!(ClusterSettings::default().stream_node_max_bytes(), BLOCK_BYTES_DEFAULT);
+        assert_eq!(ClusterSettings::default().stream_idmp_duration_s(), IDEMPOTENT_S_DEFAULT);
+        assert_eq!(ClusterSettings::default().stream_idmp_maxsize(), IDEMPOTENT_PAIRS_DEFAULT);
         assert_eq!(ClusterSettings::default().redirects(), Redirects::Forward);
     }
 
     #[test]
     fn values_are_read_as_redis_reads_them() {
         use Setting::{
-            ClusterRedirects as Redirect, StreamNodeMaxBytes as Bytes, StreamNodeMaxEntries as Entries,
+            ClusterRedirects as Redirect, StreamIdmpDuration as Duration, StreamIdmpMaxsize as Maxsize,
+            StreamNodeMaxBytes as Bytes, StreamNodeMaxEntries as Entries,
         };
         let check = |setting: Setting, text: &str, expected: Result<u64, SettingError>| {
             assert_eq!(setting.parse(text), expected, "{setting:?} {text:?}");
@@ -295,6 +341,13 @@ mod tests {
         check(Redirect, "YES", Ok(1));
         check(Redirect, "no", Ok(0));
         check(Redirect, "1", Err(SettingError::NotAValue(Redirect)));
+        for (setting, max) in [(Duration, 86_400), (Maxsize, 10_000)] {
+            check(setting, "0", Err(SettingError::OutOfBounds(setting)));
+            check(setting, "1", Ok(1));
+            check(setting, &max.to_string(), Ok(max));
+            check(setting, &(max + 1).to_string(), Err(SettingError::OutOfBounds(setting)));
+            check(setting, "1s", Err(SettingError::NotAValue(setting)));
+        }
     }
 
     #[test]

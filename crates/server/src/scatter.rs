@@ -2,7 +2,8 @@
 
 use rivermark_cluster::Topology;
 use rivermark_protocol::ReplyError;
-use rivermark_stream::scatter::{Scattered, scatter_command, scatter_query};
+use rivermark_stream::command::XReadGroup;
+use rivermark_stream::scatter::{GroupReadSequence, Scattered, scatter_command, scatter_query};
 use rivermark_stream::{Command, Query};
 use rivermark_types::{ShardId, Slot};
 
@@ -45,6 +46,15 @@ pub fn query(topology: &Topology, query: Query) -> Result<Scattered<Query>, Repl
         return Ok(scatter_query(query, &BY_KEY, owner(topology)));
     }
     Ok(scatter_query(query, &stream_shards(topology), owner(topology)))
+}
+
+/// Routes an XREADGROUP with MAXCOUNT or MAXSIZE, one shard after the other.
+///
+/// # Errors
+/// The cluster has no slots yet.
+pub fn read_sequence(topology: &Topology, read: XReadGroup) -> Result<GroupReadSequence, ReplyError> {
+    check_bootstrapped(topology)?;
+    Ok(GroupReadSequence::new(read, owner(topology)))
 }
 
 /// Whether the node knows a topology to route by.

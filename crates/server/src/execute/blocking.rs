@@ -10,11 +10,13 @@
 
 use std::time::Duration;
 
+use rivermark_cluster::Topology;
 use rivermark_protocol::ReplyError;
 use rivermark_protocol::commands::parsed::{Block, BlockingRead, BlockingReadGroup, UnblockReason};
-use rivermark_stream::command::{GroupReadFrom, XReadGroup};
+use rivermark_stream::command::{GroupReadFrom, ReadBudget, XReadGroup};
 use rivermark_stream::outcome::StreamsRead;
 use rivermark_stream::query::{GroupsExist, ReadFrom, XRead};
+use rivermark_stream::scatter::GroupReadSequence;
 use rivermark_stream::{Command, Outcome, Query};
 use rivermark_types::{EntryId, ShardId, StreamKey};
 use tokio::time::Instant;
@@ -50,7 +52,7 @@ pub async fn read(node: &Node, client: &Client, request: BlockingRead, permit: &
             return answer;
         }
         match attempt_read(node, &read).await {
-            Ok(Outcome::Streams(found)) if found.streams.is_empty() => {}
+            Ok(outcome) if is_empty(&outcome) => {}
             Ok(outcome) => return outcome_answer(outcome),
             Err(error) => return error.into(),
         }
@@ -63,7 +65,7 @@ pub async fn read_group(node: &Node, client: &Client, request: BlockingReadGroup
     let deadline = deadline_of(block);
     let history = read.streams.iter().any(|(_, from)| matches!(from, GroupReadFrom::Pending(_)));
     match attempt_read_group(node, &read).await {
-        Ok(Outcome::Streams(found)) if found.streams.is_empty() => {}
+        Ok(outcome) if is_empty(&outcome) => {}
         Ok(outcome) => return outcome_answer(outcome),
         Err(error) => return error.into(),
     }
@@ -80,7 +82,7 @@ pub async fn read_group(node: &Node, client: &Client, request: BlockingReadGroup
             return answer;
         }
         match attempt_read_group(node, &read).await {
-            Ok(Outcome::Streams(found)) if found.streams.is_empty() => {}
+            Ok(outcome) if is_empty(&outcome) => {}
             Ok(outcome) => return outcome_answer(outcome),
             Err(error) => return error.into(),
         }
@@ -111,16 +113,39 @@ async fn attempt_read(node: &Node, read: &XRead) -> Result<Outcome, ReplyError> 
 /// may be read.
 async fn attempt_read_group(node: &Node, read: &XReadGroup) -> Result<Outcome, ReplyError> {
     let topology = node.topology();
-    let routed = scatter::command(&topology, Command::XReadGroup(read.clone()))?;
-    if routed.parts.len() > 1 {
+    let shards = by_shard(&topology, read.streams.iter(), |(key, _)| key)?;
+    if shards.len() > 1 {
         let keys = read.streams.iter().map(|(key, _)| key.clone()).collect();
         let exist = Query::GroupsExist(GroupsExist { group: read.group.clone(), keys });
         let outcome = shards::ask(node, scatter::query(&topology, exist)?).await.map_err(reply_error)?;
         if let Outcome::Rejected(_) = outcome {
             return Ok(outcome);
         }
+        if read.budget != ReadBudget::UNLIMITED {
+            return read_in_sequence(node, scatter::read_sequence(&topology, read.clone())?).await;
+        }
     }
+    let routed = scatter::command(&topology, Command::XReadGroup(read.clone()))?;
     shards::propose(node, routed).await.map_err(reply_error)
+}
+
+/// One shard after the other, each with what those before left of the budget. If a shard cannot be reached, what
+/// others delivered by then is the reply: it is the consumer's already, and a shorter reply is always allowed.
+async fn read_in_sequence(node: &Node, mut sequence: GroupReadSequence) -> Result<Outcome, ReplyError> {
+    while let Some((shard, step)) = sequence.next_step() {
+        match shards::propose_to(node, shard, step).await {
+            Ok(outcome) => sequence.answered(outcome),
+            Err(error) => {
+                let delivered = sequence.finish();
+                return if is_empty(&delivered) { Err(reply_error(error)) } else { Ok(delivered) };
+            }
+        }
+    }
+    Ok(sequence.finish())
+}
+
+fn is_empty(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Streams(read) if read.streams.is_empty())
 }
 
 /// `$` means the end of the stream when the command came, however often it is tried. `+` is asked anew.
@@ -138,7 +163,7 @@ fn read_conditions(
     resolved: &[EntryId],
 ) -> Result<Vec<(ShardId, WaitCondition)>, ReplyError> {
     let after = read.streams.iter().zip(resolved).map(|((key, _), id)| (key.clone(), *id));
-    Ok(by_shard(node, after, |(key, _)| key)?
+    Ok(by_shard(&node.topology(), after, |(key, _)| key)?
         .into_iter()
         .map(|(shard, streams)| (shard, WaitCondition::Entries(streams)))
         .collect())
@@ -146,19 +171,27 @@ fn read_conditions(
 
 fn group_conditions(node: &Node, read: &XReadGroup) -> Result<Vec<(ShardId, WaitCondition)>, ReplyError> {
     let keys = read.streams.iter().map(|(key, _)| key.clone());
-    let wait = |keys| WaitCondition::Group(GroupWait { group: read.group.clone(), keys, count: read.count });
-    Ok(by_shard(node, keys, |key| key)?.into_iter().map(|(shard, keys)| (shard, wait(keys))).collect())
+    let shards = by_shard(&node.topology(), keys, |key| key)?;
+    Ok(shards
+        .into_iter()
+        .map(|(shard, keys)| (shard, WaitCondition::Group(group_wait(read, keys))))
+        .collect())
+}
+
+fn group_wait(read: &XReadGroup, keys: Vec<StreamKey>) -> GroupWait {
+    // MAXCOUNT bounds what the reader takes as COUNT does, and nothing need be kept for it beyond.
+    let count = [read.count, read.budget.entries].into_iter().flatten().min();
+    GroupWait { group: read.group.clone(), keys, count, claim_min_idle_ms: read.claim_min_idle_ms }
 }
 
 fn by_shard<T>(
-    node: &Node,
+    topology: &Topology,
     items: impl Iterator<Item = T>,
     key: impl Fn(&T) -> &StreamKey,
 ) -> Result<Vec<(ShardId, Vec<T>)>, ReplyError> {
-    let topology = node.topology();
     let mut shards: Vec<(ShardId, Vec<T>)> = Vec::new();
     for item in items {
-        let shard = scatter::shard_of(&topology, key(&item).slot())?;
+        let shard = scatter::shard_of(topology, key(&item).slot())?;
         match shards.iter_mut().find(|(known, _)| *known == shard) {
             Some((_, items)) => items.push(item),
             None => shards.push((shard, vec![item])),
@@ -210,8 +243,8 @@ impl<'a> Waiting<'a> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use rivermark_stream::command::ReadBudget;
-    use rivermark_types::DatabaseIndex;
+    use rivermark_stream::command::Acknowledgement;
+    use rivermark_types::{ConsumerName, DatabaseIndex, GroupName};
 
     #[test]
     fn only_the_dollar_is_frozen() {
@@ -226,5 +259,29 @@ mod tests {
         freeze(&mut read, &[id, EntryId::MIN, id]);
         let froms: Vec<ReadFrom> = read.streams.iter().map(|(_, from)| *from).collect();
         assert_eq!(froms, [ReadFrom::After(id), ReadFrom::LastEntry, ReadFrom::After(id)]);
+    }
+
+    #[test]
+    fn a_reader_of_a_group_waits_for_no_more_than_it_may_take() {
+        let text = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let key = StreamKey::new(DatabaseIndex::default(), text("k"));
+        for (count, entries, expected) in [
+            (None, None, None),
+            (Some(3), None, Some(3)),
+            (None, Some(4), Some(4)),
+            (Some(3), Some(4), Some(3)),
+        ] {
+            let read = XReadGroup {
+                group: GroupName::new(text("g")),
+                consumer: ConsumerName::new(text("c")),
+                count,
+                budget: ReadBudget { entries, ..ReadBudget::UNLIMITED },
+                claim_min_idle_ms: Some(50),
+                acknowledgement: Acknowledgement::Explicit,
+                streams: vec![(key.clone(), GroupReadFrom::New)],
+            };
+            let wait = group_wait(&read, vec![key.clone()]);
+            assert_eq!((wait.count, wait.claim_min_idle_ms), (expected, Some(50)));
+        }
     }
 }

@@ -152,6 +152,7 @@ pub fn shard_settings(topology: &Topology) -> Settings {
     Settings {
         block_entries_max: topology.settings().stream_node_max_entries(),
         block_bytes_max: topology.settings().stream_node_max_bytes(),
-        ..Settings::default()
+        idempotent_s: topology.settings().stream_idmp_duration_s(),
+        idempotent_pairs_max: topology.settings().stream_idmp_maxsize(),
     }
 }

@@ -77,7 +77,8 @@ impl Refusal {
 pub enum WaitCondition {
     /// XREAD: any of the streams has an entry after its id.
     Entries(Vec<(StreamKey, EntryId)>),
-    /// XREADGROUP: any of the streams has an entry the group was never given, or the group is gone.
+    /// XREADGROUP: any of the streams has an entry the group was never given, or with CLAIM one pending for long
+    /// enough, or the group is gone.
     Group(GroupWait),
 }
 
@@ -90,6 +91,8 @@ pub struct GroupWait {
     pub keys: Vec<StreamKey>,
     /// COUNT: how many entries the reader may take of each stream; `None` is all there are.
     pub count: Option<u64>,
+    /// CLAIM: pending entries idle for so long are there for it too.
+    pub claim_min_idle_ms: Option<u64>,
 }
 
 /// What happens to a registered wait.

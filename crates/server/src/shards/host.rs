@@ -1,31 +1,23 @@
 //! The leader half: what routers ask of the replicas on this node.
 //!
-//! Blocked readers of a shard stand in a [`WaitingRoom`] while this node leads it. Registration looks at
-//! the machine after the reader is queued, and apply's effects come after the machine shows them, so
-//! whatever makes a condition true is seen by one of the two. When leadership goes, everyone in the room
-//! is sent to the new leader.
+//! Blocked readers of a shard stand in its [`WaitingRoom`] while this node leads it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use parking_lot::{Mutex, RwLock};
-use rivermark_raft::{EffectSink, EncodedPart, Leadership, ProposeError, RaftNode, ReadError, Replica};
-use rivermark_stream::{Effect, Machine, Query, Readiness};
-use rivermark_types::limits::GRANT_MS_MAX;
-use rivermark_types::{EntryId, GroupName, NodeId, ShardId, StreamKey, UnixMillis};
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::Instant;
+use parking_lot::RwLock;
+use rivermark_raft::{EffectSink, EncodedPart, ProposeError, RaftNode, ReadError, Replica};
+use rivermark_stream::{Effect, Query};
+use rivermark_types::{NodeId, ShardId};
+use tokio::sync::mpsc;
 
 use super::counters::Counters;
 use super::endpoint::{
-    LeaderEndpoint, Notice, Place, ProposeAnswer, QueryAnswer, Refusal, WaitCondition, WaitControl, WaitEvent,
+    LeaderEndpoint, Notice, Place, ProposeAnswer, QueryAnswer, Refusal, WaitCondition, WaitEvent,
 };
-use super::waiters::{MachineView, WaiterId, Waiters};
-
-const GRANT: Duration = Duration::from_millis(GRANT_MS_MAX);
+use super::waiting_room::WaitingRoom;
 
 /// This node as a leader of shards.
 pub struct ShardHost {
@@ -52,7 +44,7 @@ impl ShardHost {
     /// Keys with blocked readers at this node's leaders, and those among them with readers of a group.
     pub fn blocking_keys(&self) -> (u64, u64) {
         self.rooms.read().values().fold((0, 0), |(all, groups), room| {
-            let (room_all, room_groups) = room.state.lock().waiters.blocking_keys(None);
+            let (room_all, room_groups) = room.blocking_keys();
             (all + room_all, groups + room_groups)
         })
     }
@@ -65,7 +57,7 @@ impl ShardHost {
 
     /// The room of a replica; a replica that was removed and came back gets another.
     fn room(&self, replica: &Arc<Replica>) -> Arc<WaitingRoom> {
-        let of_replica = |room: &&Arc<WaitingRoom>| room.replica.as_ptr() == Arc::as_ptr(replica);
+        let of_replica = |room: &&Arc<WaitingRoom>| room.is_of(replica);
         if let Some(room) = self.rooms.read().get(&replica.shard()).filter(of_replica) {
             return Arc::clone(room);
         }
@@ -165,209 +157,6 @@ impl From<ReadError> for Refusal {
             ReadError::NotLeader { leader } => Self::NotLeader { leader },
             ReadError::Timeout => Self::NotLeader { leader: None },
             ReadError::ShuttingDown => Self::ShuttingDown,
-        }
-    }
-}
-
-/// The blocked readers of one shard led here.
-///
-/// The machine's lock is always taken before the room's: apply holds neither when it brings effects.
-struct WaitingRoom {
-    /// Gone once the replica is removed from this node; then nobody is here.
-    replica: Weak<Replica>,
-    leadership: watch::Receiver<Leadership>,
-    state: Mutex<RoomState>,
-    /// The room's task has something to look at.
-    wanted: Notify,
-    counters: Arc<Counters>,
-}
-
-#[derive(Default)]
-struct RoomState {
-    waiters: Waiters,
-    /// Whom to tell, and the tag they gave.
-    listeners: HashMap<WaiterId, (u64, mpsc::UnboundedSender<Notice>)>,
-}
-
-impl WaitingRoom {
-    fn open(replica: &Arc<Replica>, counters: Arc<Counters>) -> Arc<Self> {
-        let room = Arc::new(Self {
-            replica: Arc::downgrade(replica),
-            leadership: replica.leadership(),
-            state: Mutex::default(),
-            wanted: Notify::new(),
-            counters,
-        });
-        tokio::spawn(Arc::clone(&room).run());
-        room
-    }
-
-    fn enter(
-        self: &Arc<Self>,
-        replica: &Replica,
-        condition: WaitCondition,
-        tag: u64,
-        events: mpsc::UnboundedSender<Notice>,
-    ) -> Place {
-        // Before the queue: whoever enters while this node leads misses no effect.
-        let leadership = *self.leadership.borrow();
-        if !leadership.is_local_leader {
-            let _ = events.send((tag, WaitEvent::Moved { leader: leadership.leader }));
-            return Place::none();
-        }
-        self.counters.waiters.increase();
-        let waiter = self.with_view(replica, |state, view| {
-            let (waiter, woken) = state.waiters.register(condition, view, grant_until());
-            state.listeners.insert(waiter, (tag, events));
-            (waiter, woken)
-        });
-        // Grants may have been made.
-        self.wanted.notify_one();
-        // After the queue: whoever enters when leadership is gone is not sent away by others.
-        if !self.leadership.borrow().is_local_leader {
-            self.send_away();
-        }
-        let control: Arc<dyn WaitControl> = Arc::clone(self) as Arc<dyn WaitControl>;
-        Place::new(control, waiter)
-    }
-
-    fn affected_by(&self, effects: &[Effect]) {
-        let mut state = self.state.lock();
-        if state.waiters.is_empty() {
-            return;
-        }
-        effects.iter().for_each(|effect| state.waiters.affected_by(effect));
-        if state.waiters.is_dirty() {
-            self.wanted.notify_one();
-        }
-    }
-
-    /// Evaluates what apply changed, frees overdue grants, and empties the room when leadership goes.
-    async fn run(self: Arc<Self>) {
-        let mut leadership = self.leadership.clone();
-        let mut term = leadership.borrow_and_update().term;
-        loop {
-            let overdue = self.state.lock().waiters.next_overdue();
-            tokio::select! {
-                () = self.wanted.notified() => {}
-                changed = leadership.changed() => {
-                    let now: Leadership = *leadership.borrow_and_update();
-                    if !now.is_local_leader || now.term != term || changed.is_err() {
-                        self.send_away();
-                    }
-                    term = now.term;
-                    if changed.is_err() {
-                        return;
-                    }
-                }
-                () = sleep_until(overdue) => {}
-            }
-            self.look();
-        }
-    }
-
-    fn look(&self) {
-        let is_wanted = {
-            let state = self.state.lock();
-            state.waiters.is_dirty() || state.waiters.next_overdue().is_some_and(|at| at <= Instant::now())
-        };
-        if !is_wanted {
-            return;
-        }
-        let Some(replica) = self.replica.upgrade() else { return };
-        self.with_view(&replica, |state, view| {
-            let mut woken = state.waiters.evaluate(view, grant_until());
-            woken.extend(state.waiters.expire(Instant::now(), view, grant_until()));
-            ((), woken)
-        });
-    }
-
-    /// Changes the queues in view of the machine and tells whoever wakes.
-    fn with_view<T>(
-        &self,
-        replica: &Replica,
-        change: impl FnOnce(&mut RoomState, &View<'_>) -> (T, Vec<WaiterId>),
-    ) -> T {
-        let now = replica.now();
-        replica.with_machine(|machine| {
-            let mut state = self.state.lock();
-            let (result, woken) = change(&mut state, &View { machine, now });
-            self.tell(&state, &woken);
-            result
-        })
-    }
-
-    fn tell(&self, state: &RoomState, woken: &[WaiterId]) {
-        for waiter in woken {
-            if let Some((tag, events)) = state.listeners.get(waiter) {
-                self.counters.wakes.increase();
-                let _ = events.send((*tag, WaitEvent::Woken));
-            }
-        }
-    }
-
-    fn send_away(&self) {
-        let leader = self.leadership.borrow().leader;
-        let mut state = self.state.lock();
-        state.waiters.clear();
-        let listeners = std::mem::take(&mut state.listeners);
-        drop(state);
-        self.counters.waiters.subtract(listeners.len() as u64);
-        for (tag, events) in listeners.into_values() {
-            let _ = events.send((tag, WaitEvent::Moved { leader }));
-        }
-    }
-}
-
-impl WaitControl for WaitingRoom {
-    fn rearm(&self, waiter: WaiterId) {
-        let Some(replica) = self.replica.upgrade() else { return };
-        self.with_view(&replica, |state, view| ((), state.waiters.rearm(waiter, view, grant_until())));
-        self.wanted.notify_one();
-    }
-
-    fn cancel(&self, waiter: WaiterId) {
-        let Some(replica) = self.replica.upgrade() else { return };
-        self.with_view(&replica, |state, view| {
-            if state.listeners.remove(&waiter).is_some() {
-                self.counters.waiters.decrease();
-            }
-            ((), state.waiters.cancel(waiter, view, grant_until()))
-        });
-        self.wanted.notify_one();
-    }
-}
-
-fn grant_until() -> Instant {
-    Instant::now() + GRANT
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// A shard's machine at one moment.
-struct View<'a> {
-    machine: &'a Machine,
-    now: UnixMillis,
-}
-
-impl MachineView for View<'_> {
-    fn has_entries_after(&self, key: &StreamKey, after: EntryId) -> bool {
-        let condition = rivermark_stream::WaitCondition::Entries { key: key.clone(), after };
-        self.machine.readiness(self.now, &condition) != Readiness::Wait
-    }
-
-    fn deliverable(&self, key: &StreamKey, group: &GroupName, _enough: u64) -> Option<u64> {
-        let condition = rivermark_stream::WaitCondition::Group { key: key.clone(), group: group.clone() };
-        match self.machine.readiness(self.now, &condition) {
-            Readiness::Wait => Some(0),
-            // Ready with nothing to be had: key or group is gone.
-            Readiness::Ready { available: 0 } => None,
-            Readiness::Ready { available } => Some(available),
         }
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn condition_to_wire(condition: &WaitCondition) -> wire::Wait {
             group: wait.group.as_bytes().clone(),
             keys: wait.keys.iter().map(key_to_wire).collect(),
             count: wait.count,
+            claim_min_idle_ms: wait.claim_min_idle_ms,
         }),
     };
     wire::Wait { condition: Some(condition) }
@@ -91,6 +92,7 @@ pub(super) fn condition_from_wire(wait: wire::Wait) -> Result<WaitCondition, Mal
             group: GroupName::new(wait.group),
             keys: wait.keys.into_iter().map(|key| key_from_wire(Some(key))).collect::<Result<_, _>>()?,
             count: wait.count,
+            claim_min_idle_ms: wait.claim_min_idle_ms,
         })),
     }
 }
@@ -158,11 +160,12 @@ mod tests {
 
     #[test]
     fn conditions_come_back_as_they_were_sent() {
-        let group = |count| {
+        let group = |bound| {
             WaitCondition::Group(GroupWait {
                 group: GroupName::new(Bytes::from_static(b"g")),
                 keys: vec![key(0, "a"), key(15, "")],
-                count,
+                count: bound,
+                claim_min_idle_ms: bound.map(|bound| bound / 2),
             })
         };
         let entries = WaitCondition::Entries(vec![(key(3, "s"), EntryId::MAX), (key(0, "t"), EntryId::MIN)]);

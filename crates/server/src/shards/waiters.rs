@@ -1,5 +1,5 @@
 //! Blocked readers of one shard, in the order they came. Pure: time, the machine's view and whom to tell
-//! belong to `host`.
+//! belong to `waiting_room`.
 //!
 //! - A reader of entries (XREAD) wakes whenever one of its streams has an entry after its id; all such
 //!   readers wake together.
@@ -7,6 +7,8 @@
 //!   for: whoever wakes holds a *grant* of as many entries as it may take, until it is served
 //!   ([`Waiters::cancel`]), found nothing ([`Waiters::rearm`]) or is overdue ([`Waiters::expire`]). What is
 //!   granted is not promised to the next, so nobody wakes for what another is about to take.
+//! - Readers with CLAIM also wake when pending entries have been idle for long enough ([`Waiters::look_again`]):
+//!   nothing but time tells so.
 //! - A group that is gone wakes all that wait for it: running the command again tells them.
 //!
 //! Invariant, after each call: no reader waits although its condition holds and grants leave it something.
@@ -16,20 +18,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rivermark_stream::Effect;
-use rivermark_types::{DatabaseIndex, EntryId, GroupName, StreamKey};
+use rivermark_types::{DatabaseIndex, EntryId, GroupName, StreamKey, UnixMillis};
 use tokio::time::Instant;
 
 pub use super::endpoint::WaiterId;
 use super::endpoint::{GroupWait, WaitCondition};
+use super::group_queue::Chosen;
+use super::wait_queues::Queues;
 
 /// What waiters need to know of a shard's machine.
 pub trait MachineView {
     /// Whether the stream has a live entry with a greater id.
     fn has_entries_after(&self, key: &StreamKey, after: EntryId) -> bool;
 
-    /// How many live entries the group was never given, counted up to `enough`; `None` if key or group is
-    /// missing.
-    fn deliverable(&self, key: &StreamKey, group: &GroupName, enough: u64) -> Option<u64>;
+    /// How many live entries the group was never given and, with `claim_min_idle_ms`, how many pending ones are
+    /// idle for so long; `None` if key or group is missing. Counting may stop at a bound.
+    fn deliverable(&self, key: &StreamKey, group: &GroupName, claim_min_idle_ms: Option<u64>) -> Option<u64>;
+
+    /// When the passing of time may make [`Self::deliverable`] more for this CLAIM; later than the present.
+    fn look_again_at(&self, key: &StreamKey, group: &GroupName, claim_min_idle_ms: u64)
+    -> Option<UnixMillis>;
 }
 
 /// The blocked readers of one shard.
@@ -37,7 +45,7 @@ pub trait MachineView {
 pub struct Waiters {
     last_id: u64,
     waiters: BTreeMap<WaiterId, Waiter>,
-    queues: BTreeMap<StreamKey, KeyQueues>,
+    queues: Queues,
     /// Keys with an effect since the last [`Self::evaluate`].
     dirty: BTreeSet<StreamKey>,
     /// When grants run out.
@@ -57,20 +65,6 @@ enum State {
     Woken,
     /// Told, and entries of this stream are kept for it until then.
     Granted(StreamKey, Instant),
-}
-
-/// Those who wait for one key, in order.
-#[derive(Debug, Default)]
-struct KeyQueues {
-    entries: BTreeMap<WaiterId, EntryId>,
-    groups: BTreeMap<GroupName, GroupQueue>,
-}
-
-#[derive(Debug, Default)]
-struct GroupQueue {
-    /// COUNT each, `u64::MAX` without.
-    waiting: BTreeMap<WaiterId, u64>,
-    granted: BTreeMap<WaiterId, u64>,
 }
 
 impl Waiters {
@@ -124,7 +118,7 @@ impl Waiters {
             | Effect::KeyRemoved(key)
             | Effect::GroupRemoved(key, _)
             | Effect::GroupMoved(key, _) => {
-                if self.queues.contains_key(key) {
+                if self.queues.contains(key) {
                     self.dirty.insert(key.clone());
                 }
             }
@@ -144,14 +138,12 @@ impl Waiters {
     pub fn evaluate(&mut self, machine: &impl MachineView, grant_until: Instant) -> Vec<WaiterId> {
         let mut woken = Vec::new();
         for key in std::mem::take(&mut self.dirty) {
-            let Some(queues) = self.queues.get(&key) else { continue };
-            let groups: Vec<GroupName> = queues.groups.keys().cloned().collect();
-            let ready = queues.entries.iter().filter(|(_, after)| machine.has_entries_after(&key, **after));
-            for id in ready.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let ready = self.queues.readers_of_entries(&key, |after| machine.has_entries_after(&key, after));
+            for id in ready {
                 self.wake(id, State::Woken);
                 woken.push(id);
             }
-            for group in groups {
+            for group in self.queues.groups_of(&key) {
                 self.grant(&key, &group, machine, grant_until, &mut woken);
             }
         }
@@ -183,6 +175,25 @@ impl Waiters {
         self.overdue.first().map(|(until, _)| *until)
     }
 
+    /// Answers who wakes because time passed.
+    pub fn look_again(
+        &mut self,
+        now: UnixMillis,
+        machine: &impl MachineView,
+        grant_until: Instant,
+    ) -> Vec<WaiterId> {
+        let mut woken = Vec::new();
+        for (key, group) in self.queues.due(now) {
+            self.grant(&key, &group, machine, grant_until, &mut woken);
+        }
+        woken
+    }
+
+    /// When to call [`Self::look_again`].
+    pub fn next_look(&self) -> Option<UnixMillis> {
+        self.queues.next_look()
+    }
+
     /// Empties everything and answers who was there. Names are not used again.
     pub fn clear(&mut self) -> Vec<WaiterId> {
         let all = self.waiters.keys().copied().collect();
@@ -202,11 +213,7 @@ impl Waiters {
 
     /// Keys with readers, and those among them with readers of a group (INFO clients).
     pub fn blocking_keys(&self, database: Option<DatabaseIndex>) -> (u64, u64) {
-        let of_database = |key: &StreamKey| database.is_none_or(|database| key.database() == database);
-        let keys = self.queues.iter().filter(|(key, _)| of_database(key));
-        keys.fold((0, 0), |(all, groups), (_, queues)| {
-            (all + 1, groups + u64::from(!queues.groups.is_empty()))
-        })
+        self.queues.count(database)
     }
 
     /// Wakes whoever may wake by what changed about `id`, which waits.
@@ -239,7 +246,8 @@ impl Waiters {
         woken
     }
 
-    /// Wakes readers of one group in order, as long as grants leave something.
+    /// Wakes readers of one group in order, as long as grants leave something, and notes when to look again for
+    /// the others.
     fn grant(
         &mut self,
         key: &StreamKey,
@@ -248,44 +256,24 @@ impl Waiters {
         until: Instant,
         woken: &mut Vec<WaiterId>,
     ) {
-        let Some(queue) = self.queues.get(key).and_then(|queues| queues.groups.get(group)) else { return };
-        if queue.waiting.is_empty() {
-            return;
-        }
-        let held = queue.granted.values().fold(0u64, |held, count| held.saturating_add(*count));
-        // The last to wake needs one entry beyond what all before it may take.
-        let mut enough = held;
-        let mut last = 0;
-        for count in queue.waiting.values() {
-            enough = enough.saturating_add(last);
-            last = *count;
-            if last == u64::MAX {
-                break;
+        let Some(queue) = self.queues.group(key, group) else { return };
+        match queue.choose(|claim| machine.deliverable(key, group, claim)) {
+            Chosen::Everyone(ids) => {
+                for id in ids {
+                    self.wake(id, State::Woken);
+                    woken.push(id);
+                }
+            }
+            Chosen::Granted(chosen) => {
+                for (id, grant) in chosen {
+                    self.queues.hold(id, key, group, grant);
+                    self.overdue.insert((until, id));
+                    self.wake(id, State::Granted(key.clone(), until));
+                    woken.push(id);
+                }
             }
         }
-        // Whoever takes without bound leaves nothing: only whether the group is there matters then.
-        let enough = if held == u64::MAX { 0 } else { enough.saturating_add(1) };
-        let deliverable = machine.deliverable(key, group, enough);
-        let mut taken = held;
-        let mut chosen = Vec::new();
-        for (id, count) in &queue.waiting {
-            let state = match deliverable {
-                None => State::Woken,
-                Some(entries) if entries > taken => State::Granted(key.clone(), until),
-                Some(_) => break,
-            };
-            taken = taken.saturating_add(*count);
-            chosen.push((*id, *count, state));
-        }
-        for (id, count, state) in chosen {
-            if matches!(state, State::Granted(..)) {
-                self.overdue.insert((until, id));
-                let queue = self.queues.entry(key.clone()).or_default();
-                queue.groups.entry(group.clone()).or_default().granted.insert(id, count);
-            }
-            self.wake(id, state);
-            woken.push(id);
-        }
+        self.queues.schedule(key, group, |claim| machine.look_again_at(key, group, claim));
     }
 
     /// Takes a reader out of all queues.
@@ -297,44 +285,12 @@ impl Waiters {
     }
 
     fn enqueue(&mut self, id: WaiterId) {
-        match &self.waiters[&id].condition {
-            WaitCondition::Entries(streams) => {
-                for (key, after) in streams {
-                    let queue = &mut self.queues.entry(key.clone()).or_default().entries;
-                    // A stream named twice waits for the lower id.
-                    let waits_after = queue.entry(id).or_insert(*after);
-                    *waits_after = (*waits_after).min(*after);
-                }
-            }
-            WaitCondition::Group(wait) => {
-                let count = wait.count.unwrap_or(u64::MAX);
-                for key in &wait.keys {
-                    let queues = self.queues.entry(key.clone()).or_default();
-                    queues.groups.entry(wait.group.clone()).or_default().waiting.insert(id, count);
-                }
-            }
-        }
+        self.queues.insert(id, &self.waiters[&id].condition);
     }
 
     fn dequeue(&mut self, id: WaiterId) {
-        let Some(waiter) = self.waiters.get(&id) else { return };
-        match &waiter.condition {
-            WaitCondition::Entries(streams) => {
-                for (key, _) in streams {
-                    if let Some(queues) = self.queues.get_mut(key) {
-                        queues.entries.remove(&id);
-                    }
-                    forget_if_empty(&mut self.queues, key);
-                }
-            }
-            WaitCondition::Group(wait) => {
-                for key in &wait.keys {
-                    if let Some(queue) = queue_of(&mut self.queues, key, &wait.group) {
-                        queue.waiting.remove(&id);
-                    }
-                    forget_if_empty(&mut self.queues, key);
-                }
-            }
+        if let Some(waiter) = self.waiters.get(&id) {
+            self.queues.remove(id, &waiter.condition);
         }
     }
 
@@ -344,26 +300,7 @@ impl Waiters {
         let State::Granted(key, until) = &waiter.state else { return };
         let WaitCondition::Group(wait) = &waiter.condition else { return };
         self.overdue.remove(&(*until, id));
-        if let Some(queue) = queue_of(&mut self.queues, key, &wait.group) {
-            queue.granted.remove(&id);
-        }
-        forget_if_empty(&mut self.queues, key);
+        self.queues.release(id, key, &wait.group);
         waiter.state = State::Woken;
-    }
-}
-
-fn queue_of<'a>(
-    queues: &'a mut BTreeMap<StreamKey, KeyQueues>,
-    key: &StreamKey,
-    group: &GroupName,
-) -> Option<&'a mut GroupQueue> {
-    queues.get_mut(key)?.groups.get_mut(group)
-}
-
-fn forget_if_empty(queues: &mut BTreeMap<StreamKey, KeyQueues>, key: &StreamKey) {
-    let Some(of_key) = queues.get_mut(key) else { return };
-    of_key.groups.retain(|_, queue| !queue.waiting.is_empty() || !queue.granted.is_empty());
-    if of_key.groups.is_empty() && of_key.entries.is_empty() {
-        queues.remove(key);
     }
 }

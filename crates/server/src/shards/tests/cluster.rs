@@ -11,6 +11,7 @@ use rivermark_raft::{InitialCluster, NodeOptions, RaftNode, Role, TcpDialer, Tim
 use rivermark_stream::command::{
     Acknowledgement, GroupReadFrom, GroupRef, GroupStart, MissingKey, ReadBudget, XGroupCreate, XReadGroup,
 };
+use rivermark_stream::outcome::StreamClaims;
 use rivermark_stream::query::{Direction, XRange};
 use rivermark_stream::{Command, Outcome, Query};
 use rivermark_types::{ConsumerName, EntryId, GroupName, NodeId, ShardId};
@@ -206,28 +207,48 @@ fn group() -> GroupName {
     GroupName::new(Bytes::from_static(b"g"))
 }
 
-fn read_group(consumer: u64) -> Command {
+fn read_group(consumer: u64, claim_min_idle_ms: Option<u64>) -> Command {
     Command::XReadGroup(XReadGroup {
         group: group(),
         consumer: ConsumerName::new(Bytes::from(consumer.to_string())),
         count: Some(1),
         budget: ReadBudget::UNLIMITED,
-        claim_min_idle_ms: None,
+        claim_min_idle_ms,
         acknowledgement: Acknowledgement::Explicit,
         streams: vec![(key("s"), GroupReadFrom::New)],
     })
 }
 
-/// A blocked XREADGROUP as dispatch runs it.
-async fn blocked_read(clients: Arc<ShardClients>, consumer: u64) -> usize {
-    let condition = WaitCondition::Group(GroupWait { group: group(), keys: vec![key("s")], count: Some(1) });
+fn create_group() -> Command {
+    Command::XGroupCreate(XGroupCreate {
+        target: GroupRef { key: key("s"), group: group() },
+        start: GroupStart::Last,
+        missing_key: MissingKey::Create,
+        entries_read: None,
+    })
+}
+
+/// A blocked XREADGROUP COUNT 1 as dispatch runs it.
+async fn blocked_read(
+    clients: Arc<ShardClients>,
+    consumer: u64,
+    claim_min_idle_ms: Option<u64>,
+) -> Vec<StreamClaims> {
+    let (group, keys) = (group(), vec![key("s")]);
+    let condition = WaitCondition::Group(GroupWait { group, keys, count: Some(1), claim_min_idle_ms });
     let mut wait = clients.wait(vec![(SHARD, condition)], None);
     loop {
         assert_eq!(wait.woken().await, Wake::Woken);
-        let outcomes = clients.submit(SHARD, vec![read_group(consumer)]).await.expect("a leader");
-        let [Outcome::Streams(read)] = &outcomes[..] else { panic!("{outcomes:?}") };
-        if let [stream] = &read.streams[..] {
-            return stream.entries.len();
+        let command = read_group(consumer, claim_min_idle_ms);
+        let mut outcomes = clients.submit(SHARD, vec![command]).await.expect("a leader");
+        match outcomes.remove(0) {
+            Outcome::Streams(read) if read.streams.is_empty() => {}
+            Outcome::Streams(read) => {
+                let unclaimed = |read| StreamClaims { read, deliveries: Vec::new() };
+                return read.streams.into_iter().map(unclaimed).collect();
+            }
+            Outcome::StreamsClaimed(claims) => return claims,
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -237,19 +258,14 @@ fn blocked_readers_outlive_their_leader() {
     let mut cluster = Cluster::start();
     let leader = cluster.leader().expect("one leads");
     let (first, second) = (leader % NODES + 1, (leader + 1) % NODES + 1);
-    let create = Command::XGroupCreate(XGroupCreate {
-        target: GroupRef { key: key("s"), group: group() },
-        start: GroupStart::Last,
-        missing_key: MissingKey::Create,
-        entries_read: None,
-    });
     let running = cluster.node(first);
-    let created = running.runtime.block_on(async { running.clients.submit(SHARD, vec![create]).await });
+    let created =
+        running.runtime.block_on(async { running.clients.submit(SHARD, vec![create_group()]).await });
     assert_eq!(created, Ok(vec![Outcome::Done]));
     let readers: Vec<_> = (0..20)
         .map(|consumer| {
             let running = cluster.node(if consumer % 2 == 0 { first } else { second });
-            running.runtime.spawn(blocked_read(Arc::clone(&running.clients), consumer))
+            running.runtime.spawn(blocked_read(Arc::clone(&running.clients), consumer, None))
         })
         .collect();
     cluster.wait("parked readers", || (cluster.node(leader).counters.waiters.get() == 20).then_some(()));
@@ -263,11 +279,35 @@ fn blocked_readers_outlive_their_leader() {
         }
         for reader in readers {
             let read = tokio::time::timeout(Duration::from_secs(10), reader).await.expect("woken");
-            assert_eq!(read.expect("served"), 1);
+            assert_eq!(read.expect("served")[0].read.entries.len(), 1);
         }
     });
     cluster.wait("an empty room", || (parked() == 0).then_some(()));
     // One wake a reader, give or take those that came before a grant was seen: no thundering herd.
     let wakes: u64 = cluster.alive().map(|running| running.counters.wakes.get()).sum();
     assert!((20..40).contains(&wakes), "{wakes} wakes");
+}
+
+#[test]
+fn a_reader_who_claims_is_woken_by_time_alone_and_by_the_next_leader() {
+    const IDLE_MS: u64 = 4000;
+    let mut cluster = Cluster::start();
+    let leader = cluster.leader().expect("one leads");
+    let running = cluster.node(leader % NODES + 1);
+    running.runtime.block_on(async {
+        let commands = vec![create_group(), add(1), add(2), read_group(0, None), read_group(0, None)];
+        running.clients.submit(SHARD, commands).await.expect("a leader");
+        let served = blocked_read(Arc::clone(&running.clients), 1, Some(50)).await;
+        assert_eq!(served[0].read.entries.len(), 1);
+        assert!(served[0].deliveries[0].idle_ms >= 50, "{served:?}");
+    });
+    let reader = running.runtime.spawn(blocked_read(Arc::clone(&running.clients), 2, Some(IDLE_MS)));
+    cluster.wait("a parked reader", || (cluster.node(leader).counters.waiters.get() == 1).then_some(()));
+    cluster.kill(leader);
+    let running = cluster.node(leader % NODES + 1);
+    let served =
+        running.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), reader).await });
+    let served = served.expect("woken").expect("served");
+    assert_eq!(served[0].read.entries.len(), 1);
+    assert!(served[0].deliveries[0].idle_ms >= IDLE_MS, "{served:?}");
 }

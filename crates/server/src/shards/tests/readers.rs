@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rivermark_stream::Effect;
+use rivermark_types::{StreamKey, UnixMillis};
 use tokio::time::Instant;
 
-use super::waiters::{Streams, after, group, grouped, key, of_group};
+use super::waiters::{Group, Streams, after, claiming, group, grouped, key};
 use crate::shards::endpoint::{GroupWait, WaitCondition, WaiterId};
 use crate::shards::waiters::{MachineView, Waiters};
 
@@ -35,7 +36,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         3 => (0..2usize).prop_map(|stream| vec![stream]),
         1 => Just(vec![0, 1]),
     ];
-    let groups = (streams, count).prop_map(|(streams, count)| of_group(&streams, count));
+    let claim = prop_oneof![2 => Just(None), 1 => Just(Some(0)), 2 => (1u64..1500).prop_map(Some)];
+    let groups = (streams, count, claim).prop_map(|(streams, count, claim)| claiming(&streams, count, claim));
     let action = prop_oneof![
         5 => (0..2usize, 1..4u64).prop_map(|(stream, entries)| Action::Add(stream, entries)),
         1 => (0..2usize).prop_map(Action::RemoveKey),
@@ -73,30 +75,31 @@ impl Readers {
                 self.affect(Effect::EntriesAdded(key(stream)))
             }
             Action::RemoveKey(stream) => {
-                self.streams.0.remove(&key(stream));
+                self.streams.all.remove(&key(stream));
                 self.affect(Effect::KeyRemoved(key(stream)))
             }
             Action::RemoveGroup(stream) => {
-                self.streams.0.entry(key(stream)).or_default().cursors.clear();
+                self.streams.all.entry(key(stream)).or_default().groups.clear();
                 self.affect(Effect::GroupRemoved(key(stream), group(0)))
             }
             Action::CreateGroup(stream) => {
-                let stream = self.streams.0.entry(key(stream)).or_default();
-                stream.cursors.entry(group(0)).or_insert(stream.last);
+                let stream = self.streams.all.entry(key(stream)).or_default();
+                stream.groups.entry(group(0)).or_insert(Group { cursor: stream.last, pending: Vec::new() });
                 Vec::new()
             }
             Action::RewindGroup(stream) => {
-                let cursors = &mut self.streams.0.entry(key(stream)).or_default().cursors;
-                cursors.values_mut().for_each(|cursor| *cursor = 0);
+                let groups = &mut self.streams.all.entry(key(stream)).or_default().groups;
+                groups.values_mut().for_each(|group| group.cursor = 0);
                 self.affect(Effect::GroupMoved(key(stream), group(0)))
             }
             Action::Flush => {
-                self.streams.0.clear();
+                self.streams.all.clear();
                 self.affect(Effect::Flushed(None))
             }
             Action::Steal(stream, entries) => {
                 let keys = vec![key(stream)];
-                self.streams.take(&GroupWait { group: group(0), keys, count: Some(entries) });
+                let (count, claim_min_idle_ms) = (Some(entries), None);
+                self.streams.take(&GroupWait { group: group(0), keys, count, claim_min_idle_ms });
                 Vec::new()
             }
             Action::Register(condition) => {
@@ -117,7 +120,13 @@ impl Readers {
             }
             Action::Pass(ms) => {
                 self.now += Duration::from_millis(ms);
-                self.waiters.expire(self.now, &self.streams, self.now + GRANT)
+                self.streams.now += ms;
+                let mut woken = self.waiters.expire(self.now, &self.streams, self.now + GRANT);
+                let now = UnixMillis::new(self.streams.now);
+                if self.waiters.next_look().is_some_and(|at| at <= now) {
+                    woken.extend(self.waiters.look_again(now, &self.streams, self.now + GRANT));
+                }
+                woken
             }
         };
         self.check_woken(&woken);
@@ -142,7 +151,7 @@ impl Readers {
             }
             WaitCondition::Group(wait) => {
                 let is_refused =
-                    wait.keys.iter().any(|key| self.streams.deliverable(key, &wait.group, 1).is_none());
+                    wait.keys.iter().any(|key| self.streams.deliverable(key, &wait.group, None).is_none());
                 is_refused || self.streams.take(wait) > 0
             }
         };
@@ -160,12 +169,15 @@ impl Readers {
             let condition = self.waiting.remove(id).expect("only who waits is woken");
             if let WaitCondition::Group(wait) = &condition
                 && let [key] = &wait.keys[..]
-                && let Some(deliverable) = self.streams.deliverable(key, &wait.group, u64::MAX)
+                && let claim = wait.claim_min_idle_ms
+                && let Some(deliverable) = self.streams.deliverable(key, &wait.group, claim)
             {
-                let promised = self.held(|other| other.keys == wait.keys);
+                let promised = self.held(key, claim, |other| other.keys == wait.keys);
                 assert!(deliverable > promised, "{id:?} wakes for {deliverable}, {promised} promised");
                 let passed_over = self.waiting.iter().find(|(other, condition)| {
-                    *other < id && matches!(condition, WaitCondition::Group(wait) if wait.keys.contains(key))
+                    *other < id
+                        && matches!(condition, WaitCondition::Group(wait)
+                            if wait.keys.contains(key) && wait.claim_min_idle_ms == claim)
                 });
                 assert!(
                     passed_over.is_none() || woken.contains(passed_over.expect("some").0),
@@ -176,7 +188,7 @@ impl Readers {
             let is_granted = match &condition {
                 WaitCondition::Entries(_) => false,
                 WaitCondition::Group(wait) => {
-                    wait.keys.iter().any(|key| self.streams.deliverable(key, &wait.group, 1).is_some())
+                    wait.keys.iter().any(|key| self.streams.deliverable(key, &wait.group, None).is_some())
                 }
             };
             let until = if is_granted { self.now + GRANT } else { self.now };
@@ -195,8 +207,9 @@ impl Readers {
                 }
                 WaitCondition::Group(wait) => {
                     for key in &wait.keys {
-                        let held = self.held(|other| other.keys.contains(key));
-                        let deliverable = self.streams.deliverable(key, &wait.group, u64::MAX);
+                        let claim = wait.claim_min_idle_ms;
+                        let held = self.held(key, claim, |other| other.keys.contains(key));
+                        let deliverable = self.deliverable_before_now(key, wait);
                         let deliverable = deliverable.expect("a group that is gone wakes its readers");
                         assert!(deliverable <= held, "{id:?} waits, {deliverable} there, {held} held");
                     }
@@ -205,12 +218,29 @@ impl Readers {
         }
     }
 
-    fn held(&self, of: impl Fn(&GroupWait) -> bool) -> u64 {
-        let held = self.woken.values().filter(|(_, until)| *until > self.now);
-        held.fold(0, |held, (condition, _)| match condition {
-            WaitCondition::Group(wait) if of(wait) => held.saturating_add(wait.count.unwrap_or(u64::MAX)),
-            _ => held,
-        })
+    /// Without what was delivered this very millisecond and may be claimed at once: no effect tells of a delivery,
+    /// so that is seen when the clock has moved on.
+    fn deliverable_before_now(&self, key: &StreamKey, wait: &GroupWait) -> Option<u64> {
+        let deliverable = self.streams.deliverable(key, &wait.group, wait.claim_min_idle_ms)?;
+        let delivered_now = self.streams.all[key].groups[&wait.group].pending.iter();
+        let delivered_now = delivered_now.filter(|delivered| **delivered == self.streams.now).count() as u64;
+        Some(if wait.claim_min_idle_ms == Some(0) { deliverable - delivered_now } else { deliverable })
+    }
+
+    /// What is kept of a stream for other readers than one with this CLAIM.
+    fn held(&self, key: &StreamKey, claim: Option<u64>, of: impl Fn(&GroupWait) -> bool) -> u64 {
+        let (mut of_new, mut of_any) = (0u64, 0u64);
+        for (condition, until) in self.woken.values() {
+            let WaitCondition::Group(wait) = condition else { continue };
+            if *until > self.now && of(wait) {
+                let held = if wait.claim_min_idle_ms.is_some() { &mut of_any } else { &mut of_new };
+                *held = held.saturating_add(wait.count.unwrap_or(u64::MAX));
+            }
+        }
+        // Who waits for new entries alone keeps no more than those from who claims.
+        let new = self.streams.deliverable(key, &group(0), None).unwrap_or(0);
+        let of_new = if claim.is_some() { of_new.min(new) } else { of_new };
+        of_new.saturating_add(of_any)
     }
 }
 

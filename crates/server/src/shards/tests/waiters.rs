@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rivermark_stream::Effect;
-use rivermark_types::{DatabaseIndex, EntryId, GroupName, StreamKey};
+use rivermark_types::{DatabaseIndex, EntryId, GroupName, StreamKey, UnixMillis};
 use tokio::time::Instant;
 
 use crate::shards::endpoint::{GroupWait, WaitCondition, WaiterId};
@@ -11,39 +11,74 @@ use crate::shards::waiters::{MachineView, Waiters};
 
 /// Streams as counters: entry n has the id n-0, and a group has been given all up to its cursor.
 #[derive(Debug, Default)]
-pub(super) struct Streams(pub(super) BTreeMap<StreamKey, Stream>);
+pub(super) struct Streams {
+    pub(super) all: BTreeMap<StreamKey, Stream>,
+    /// Milliseconds since 1970.
+    pub(super) now: u64,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     pub(super) last: u64,
-    pub(super) cursors: BTreeMap<GroupName, u64>,
+    pub(super) groups: BTreeMap<GroupName, Group>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) cursor: u64,
+    /// When each pending entry was delivered.
+    pub(super) pending: Vec<u64>,
 }
 
 impl MachineView for Streams {
     fn has_entries_after(&self, key: &StreamKey, after: EntryId) -> bool {
-        self.0.get(key).is_some_and(|stream| stream.last > after.ms)
+        self.all.get(key).is_some_and(|stream| stream.last > after.ms)
     }
 
-    fn deliverable(&self, key: &StreamKey, group: &GroupName, enough: u64) -> Option<u64> {
-        let stream = self.0.get(key)?;
-        Some((stream.last - stream.cursors.get(group)?).min(enough))
+    fn deliverable(&self, key: &StreamKey, group: &GroupName, claim: Option<u64>) -> Option<u64> {
+        let stream = self.all.get(key)?;
+        let group = stream.groups.get(group)?;
+        let claimable = claim.map_or(0, |idle| group.claimable(idle, self.now).count());
+        Some(stream.last - group.cursor + claimable as u64)
+    }
+
+    fn look_again_at(&self, key: &StreamKey, group: &GroupName, claim: u64) -> Option<UnixMillis> {
+        let group = self.all.get(key)?.groups.get(group)?;
+        // What is delivered from now on may be claimed no sooner than this.
+        let later = self.now + claim.max(1);
+        let next = group.pending.iter().map(|delivered| delivered + claim).filter(|at| *at > self.now);
+        Some(UnixMillis::new(next.chain([later]).min()?))
+    }
+}
+
+impl Group {
+    fn claimable(&self, min_idle: u64, now: u64) -> impl Iterator<Item = usize> + '_ {
+        let idle = self.pending.iter().enumerate().filter(move |(_, delivered)| *delivered + min_idle <= now);
+        idle.map(|(place, _)| place)
     }
 }
 
 impl Streams {
     pub(super) fn add(&mut self, key: &StreamKey, entries: u64) {
-        self.0.entry(key.clone()).or_default().last += entries;
+        self.all.entry(key.clone()).or_default().last += entries;
     }
 
-    /// What XREADGROUP does.
+    /// What XREADGROUP does: pending entries first, then new ones, all pending from now on.
     pub(super) fn take(&mut self, wait: &GroupWait) -> u64 {
         let mut taken = 0;
         for key in &wait.keys {
-            let Some(stream) = self.0.get_mut(key) else { continue };
-            let Some(cursor) = stream.cursors.get_mut(&wait.group) else { continue };
-            let entries = (stream.last - *cursor).min(wait.count.unwrap_or(u64::MAX));
-            *cursor += entries;
-            taken += entries;
+            let Some(stream) = self.all.get_mut(key) else { continue };
+            let Some(group) = stream.groups.get_mut(&wait.group) else { continue };
+            let count = wait.count.unwrap_or(u64::MAX);
+            let claimed: Vec<usize> = wait.claim_min_idle_ms.map_or_else(Vec::new, |idle| {
+                group.claimable(idle, self.now).take(usize::try_from(count).unwrap_or(usize::MAX)).collect()
+            });
+            claimed.iter().for_each(|place| group.pending[*place] = self.now);
+            let claimed = claimed.len() as u64;
+            let new = (stream.last - group.cursor).min(count - claimed);
+            group.cursor += new;
+            group.pending.extend(std::iter::repeat_n(self.now, new as usize));
+            taken += claimed + new;
         }
         taken
     }
@@ -63,13 +98,17 @@ pub(super) fn after(stream: usize, ms: u64) -> WaitCondition {
 }
 
 pub(super) fn of_group(streams: &[usize], count: Option<u64>) -> WaitCondition {
+    claiming(streams, count, None)
+}
+
+pub(super) fn claiming(streams: &[usize], count: Option<u64>, claim: Option<u64>) -> WaitCondition {
     let keys = streams.iter().map(|stream| key(*stream)).collect();
-    WaitCondition::Group(GroupWait { group: group(0), keys, count })
+    WaitCondition::Group(GroupWait { group: group(0), keys, count, claim_min_idle_ms: claim })
 }
 
 pub(super) fn grouped(streams: usize) -> Streams {
-    let stream = || Stream { last: 0, cursors: [(group(0), 0)].into() };
-    Streams((0..streams).map(|number| (key(number), stream())).collect())
+    let stream = || Stream { last: 0, groups: [(group(0), Group::default())].into() };
+    Streams { all: (0..streams).map(|number| (key(number), stream())).collect(), now: 1000 }
 }
 
 const NOBODY: [u64; 0] = [];
@@ -122,7 +161,7 @@ fn readers_of_a_group_wake_in_order_and_only_as_many_as_there_is_something_for()
         (&[Some(10), Some(1), None, Some(1)], 10, &[1]),
         (&[Some(10), Some(1), None, Some(1)], 11, &[1, 2]),
         (&[Some(10), Some(1), None, Some(1)], 12, &[1, 2, 3]),
-        (&[Some(1), None, Some(1)], u64::MAX, &[1, 2]),
+        (&[Some(1), None, Some(1)], 1_000_000, &[1, 2]),
         (&[Some(1)], 0, &NOBODY),
     ] {
         let (mut waiters, mut streams) = (Waiters::default(), grouped(1));
@@ -195,7 +234,7 @@ fn the_end_of_a_group_wakes_all_its_readers_and_nobody_else() {
         waiters.register(of_group(&[1, 0], Some(1)), &streams, soon());
         waiters.register(of_group(&[1], Some(1)), &streams, soon());
         waiters.register(after(0, 0), &streams, soon());
-        streams.0.remove(&key(0));
+        streams.all.remove(&key(0));
         assert_eq!(effect(&mut waiters, &streams, &end), [1, 2], "case {index}");
         // Without the group there is nothing to wait for.
         assert_eq!(names(waiters.register(of_group(&[0], None), &streams, soon()).1), [5]);
@@ -207,7 +246,7 @@ fn a_flush_of_one_database_is_not_the_others() {
     let (mut waiters, mut streams) = (Waiters::default(), grouped(2));
     waiters.register(of_group(&[0], None), &streams, soon());
     waiters.register(of_group(&[1], None), &streams, soon());
-    streams.0.clear();
+    streams.all.clear();
     let flushed = Effect::Flushed(DatabaseIndex::new(1));
     assert_eq!(effect(&mut waiters, &streams, &flushed), [2]);
 }
