@@ -1,7 +1,9 @@
 //! Real three-node clusters, killed and restarted under load.
 
+mod blocking;
 mod durability;
 mod failover;
+mod idempotence;
 mod load;
 mod newcomer;
 mod tls;

@@ -1,5 +1,7 @@
 //! What a client must not be able to do to a node, and to other clients of it.
 
+mod versions;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread::sleep;
