@@ -2,6 +2,7 @@
 //! dies in between.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep, spawn};
@@ -141,50 +142,116 @@ fn ok() -> Reply {
     Reply::Simple("OK".to_owned())
 }
 
+/// Entries with names of their own in streams of every shard, and the ids they got.
+struct Kept {
+    keys: Vec<String>,
+    ids: BTreeMap<(String, usize), Reply>,
+}
+
+impl Kept {
+    fn add(connection: &mut Connection) -> Self {
+        let set = "CONFIG SET stream-idmp-duration 3000 stream-idmp-maxsize 3";
+        assert_eq!(ask(connection, set), ok());
+        let keys: Vec<String> = (0..6).map(|number| format!("kept:{number}")).collect();
+        let mut ids = BTreeMap::new();
+        for key in &keys {
+            for number in 0..4 {
+                let id = connection.command(&xadd(key, "named", number)).expect("an answer");
+                ids.insert((key.clone(), number), id);
+            }
+            let own = format!("own:{key}");
+            ask(connection, &format!("XADD {own} * a 1"));
+            assert_eq!(ask(connection, &format!("XCFGSET {own} IDMP-DURATION 7700 IDMP-MAXSIZE 2")), ok());
+            let id = connection.command(&xadd(&own, "named", 0)).expect("an answer");
+            ids.insert((own, 0), id);
+        }
+        Self { keys, ids }
+    }
+
+    fn check(&self, connection: &mut Connection) {
+        for key in &self.keys {
+            let own = format!("own:{key}");
+            assert_eq!(told(connection, key, "idmp-duration"), 3000);
+            assert_eq!(told(connection, key, "idmp-maxsize"), 3);
+            assert_eq!(told(connection, &own, "idmp-duration"), 7700);
+            assert_eq!(told(connection, &own, "idmp-maxsize"), 2);
+            // The oldest of the four was forgotten for the fourth.
+            assert_eq!(told(connection, key, "iids-tracked"), 3);
+            for number in 1..4 {
+                self.check_again(connection, key, number);
+            }
+            assert_eq!(ask(connection, &format!("XLEN {key}")), Reply::Integer(4));
+            self.check_again(connection, &own, 0);
+            assert_eq!(ask(connection, &format!("XLEN {own}")), Reply::Integer(2));
+        }
+    }
+
+    fn check_again(&self, connection: &mut Connection, key: &str, number: usize) {
+        let again = connection.command(&xadd(key, "named", number)).expect("an answer");
+        assert_eq!(Some(&again), self.ids.get(&(key.to_owned(), number)), "{key} {number}");
+    }
+}
+
 #[test]
 fn bounds_and_ids_are_every_replicas_and_outlive_the_cluster() {
     let mut cluster = Cluster::start(NODES, 3);
-    let mut connection = cluster.connect(0);
-    assert_eq!(ask(&mut connection, "CONFIG SET stream-idmp-duration 3000 stream-idmp-maxsize 3"), ok());
-    let keys: Vec<String> = (0..6).map(|number| format!("kept:{number}")).collect();
-    let mut ids = BTreeMap::new();
-    for key in &keys {
-        for number in 0..4 {
-            let id = connection.command(&xadd(key, "named", number)).expect("an answer");
-            ids.insert((key.clone(), number), id);
-        }
-        let own = format!("own:{key}");
-        ask(&mut connection, &format!("XADD {own} * a 1"));
-        assert_eq!(ask(&mut connection, &format!("XCFGSET {own} IDMP-DURATION 7700 IDMP-MAXSIZE 2")), ok());
-        let id = connection.command(&xadd(&own, "named", 0)).expect("an answer");
-        ids.insert((own, 0), id);
-    }
-    // Every node in turn answers alone with one other, so each shard is led by others than before.
+    let kept = Kept::add(&mut cluster.connect(0));
+    // Every node in turn is dead, so each shard is led by others than before.
     for victim in 0..NODES {
         cluster.kill(victim);
-        check(&mut cluster.connect((victim + 1) % NODES), &keys, &ids);
+        kept.check(&mut cluster.connect((victim + 1) % NODES));
         cluster.restart(victim);
     }
     cluster.kill_all();
     cluster.run_dev(3);
-    check(&mut cluster.connect(1), &keys, &ids);
+    kept.check(&mut cluster.connect(1));
 }
 
-fn check(connection: &mut Connection, keys: &[String], ids: &BTreeMap<(String, usize), Reply>) {
-    for key in keys {
-        let own = format!("own:{key}");
-        assert_eq!(told(connection, key, "idmp-duration"), 3000);
-        assert_eq!(told(connection, key, "idmp-maxsize"), 3);
-        assert_eq!(told(connection, &own, "idmp-duration"), 7700);
-        assert_eq!(told(connection, &own, "idmp-maxsize"), 2);
-        // The oldest of the four was forgotten for the fourth.
-        assert_eq!(told(connection, key, "iids-tracked"), 3);
-        for number in 1..4 {
-            let again = connection.command(&xadd(key, "named", number)).expect("an answer");
-            assert_eq!(Some(&again), ids.get(&(key.clone(), number)), "{key} {number}");
-        }
-        assert_eq!(ask(connection, &format!("XLEN {key}")), Reply::Integer(4));
-        let again = connection.command(&xadd(&own, "named", 0)).expect("an answer");
-        assert_eq!(Some(&again), ids.get(&(own.clone(), 0)), "{own}");
+#[test]
+fn bounds_and_ids_are_in_snapshots() {
+    let mut cluster = Cluster::start(NODES, 3);
+    for node in 0..NODES {
+        let path = cluster.data().join(format!("node-{}.toml", node + 1));
+        let text = fs::read_to_string(&path).expect("dev wrote it");
+        let mut config: toml::Table = text.parse().expect("dev wrote TOML");
+        config.insert("snapshot-log-mib".to_owned(), 1.into());
+        fs::write(&path, config.to_string()).expect("the folder is ours");
+        cluster.kill(node);
+        cluster.restart(node);
     }
+    let mut connection = cluster.connect(0);
+    let kept = Kept::add(&mut connection);
+    let before: BTreeMap<_, _> = positions(&cluster, "applied");
+    let filler = "x".repeat(100_000);
+    // Two MiB of log for every shard: the keys are on all of them.
+    for number in 0..180 {
+        let key = format!("filler:{}", number % 9);
+        let reply = connection.command(&["XADD", &key, "MAXLEN", "1", "*", "f", &filler]).expect("an answer");
+        assert!(!reply.is_error(), "{reply:?}");
+    }
+    cluster.wait_until("every replica has a snapshot of it", |cluster| {
+        let snapshots = positions(cluster, "snapshot");
+        before.iter().all(|(replica, applied)| snapshots.get(replica) >= Some(applied))
+    });
+    cluster.kill_all();
+    (0..NODES).for_each(|node| cluster.restart(node));
+    kept.check(&mut cluster.connect(1));
+}
+
+/// A position of every replica of the shards that hold streams, by shard and node.
+fn positions(cluster: &Cluster, name: &str) -> BTreeMap<(u64, u64), u64> {
+    let status = cluster.status(0);
+    let shards = status["shards"].as_array().expect("a list of shards").iter();
+    let shards = shards.filter(|shard| shard["id"].as_u64() != Some(0));
+    let of_shard = |shard: &serde_json::Value| {
+        let replicas = shard["replicas"].as_array().expect("a list of replicas").iter();
+        let position = |replica: &serde_json::Value| {
+            let replica_of = (shard["id"].as_u64()?, replica["node"].as_u64()?);
+            Some((replica_of, replica[name].as_u64().unwrap_or(0)))
+        };
+        replicas.filter_map(position).collect::<Vec<_>>()
+    };
+    let found: BTreeMap<_, _> = shards.flat_map(of_shard).collect();
+    assert_eq!(found.len(), 9, "{status}");
+    found
 }

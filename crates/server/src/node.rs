@@ -29,9 +29,9 @@ use crate::status::position;
 use crate::tunables::Tunables;
 
 /// The version of Redis whose commands are served, as INFO and HELLO tell it: the newest whose stream commands
-/// and options are all here (XREAD's `+` came with 7.4). Clients switch features on by it, so it must not
+/// and options are all here (MAXCOUNT and MAXSIZE came with 8.10). Clients switch features on by it, so it must not
 /// promise more.
-pub const REDIS_VERSION: &str = "7.4.0";
+pub const REDIS_VERSION: &str = "8.10.0";
 /// The version of this server.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -56,7 +56,7 @@ fn hello_switches_the_protocol_at_once() {
     let mut client = server.connect();
     client.send("HELLO 3 SETNAME me\nXREAD STREAMS none 0\nCLIENT GETNAME");
     assert_eq!(client.line(), "%7");
-    client.expect("$6 server $5 redis $7 version $5 7.4.0 $5 proto :3 $2 id");
+    client.expect("$6 server $5 redis $7 version $6 8.10.0 $5 proto :3 $2 id");
     client.line();
     client.expect("$4 mode $7 cluster $4 role $6 master $7 modules *0 _ $2 me");
     client.check_line("HELLO 4", "-NOPROTO unsupported protocol version");
