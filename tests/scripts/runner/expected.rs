@@ -121,6 +121,11 @@ impl Expected {
         match self {
             Self::Sequence(kind, items, more) => {
                 out.push_str(&format!("{}\n", kind.opening()));
+                if let Some(filled) = filled(items, &inner) {
+                    out.push_str(&filled);
+                    out.push_str(&format!("{}{}]", rest(more), " ".repeat(indent)));
+                    return;
+                }
                 for item in items {
                     out.push_str(&inner);
                     item.write(out, indent + 2);
@@ -232,6 +237,26 @@ impl Pattern {
             }
         }
     }
+}
+
+/// Items that hold no others, as many on a line as there is room for.
+fn filled(items: &[Expected], indentation: &str) -> Option<String> {
+    let (mut filled, mut line) = (String::new(), indentation.to_owned());
+    for item in items {
+        if matches!(item, Expected::Sequence(..) | Expected::Map(..)) {
+            return None;
+        }
+        let word = item.on_one_line()?;
+        if line.len() > indentation.len() {
+            if line.chars().count() + 1 + word.chars().count() > WIDTH_MAX {
+                filled.push_str(&(std::mem::replace(&mut line, indentation.to_owned()) + "\n"));
+            } else {
+                line.push(' ');
+            }
+        }
+        line.push_str(&word);
+    }
+    Some(filled + &line + "\n")
 }
 
 fn shown_regex(regex: &Regex) -> &str {

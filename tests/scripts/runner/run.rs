@@ -26,7 +26,7 @@ pub enum Got {
     Trouble(String),
 }
 
-/// Runs all steps, also past one that got something else: what a step met, in order.
+/// Runs all steps, also past one that got another reply, but not past trouble: what a step met, in order.
 ///
 /// # Errors
 /// A server does not answer at all.
@@ -35,7 +35,11 @@ pub fn run(section: &Section, target: Target, ports: Vec<u16>, protocol: Protoco
     let mut run = Run { target, connections, variables: Variables::default() };
     let mut met = Vec::new();
     for step in &section.steps {
-        met.push(run.step(step).unwrap_or_else(|error| Got::Trouble(format!("{error:#}"))));
+        // After trouble nothing can be told from what a connection says.
+        met.push(match met.last() {
+            Some(Got::Trouble(_)) => Got::Trouble("not run, because of the trouble before".to_owned()),
+            _ => run.step(step).unwrap_or_else(|error| Got::Trouble(format!("{error:#}"))),
+        });
     }
     Ok(met)
 }

@@ -35,11 +35,20 @@ impl TrimOptions {
         Ok(true)
     }
 
+    /// What all options together ask for, which is a trim.
+    pub fn finish_required(self) -> Result<Trim, ReplyError> {
+        if self.keep.is_none() && self.limit.is_none_or(|limit| limit == 0) {
+            return Err(ReplyError::TrimMissing);
+        }
+        self.finish()?.ok_or(ReplyError::TrimMissing)
+    }
+
     /// What all options together ask for.
     pub fn finish(self) -> Result<Option<Trim>, ReplyError> {
         let Some(keep) = self.keep else {
             return match self.limit {
-                None | Some(0) => Ok(None),
+                None => Ok(None),
+                Some(0) => Err(ReplyError::LimitWithoutApproximation),
                 Some(_) => Err(ReplyError::LimitWithoutTrim),
             };
         };

@@ -16,6 +16,6 @@ pub(super) fn parse(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> 
             return Err(ReplyError::Syntax);
         }
     }
-    let trim = options.finish()?.ok_or(ReplyError::TrimMissing)?;
+    let trim = options.finish_required()?;
     Ok(Parsed::Command(Command::XTrim(XTrim { key, trim })))
 }
