@@ -45,6 +45,35 @@ fn leaders(cluster: &Cluster) -> Vec<u64> {
 }
 
 #[test]
+fn the_doctor_compares_replicas_under_load_and_tells_what_is_wrong() {
+    let mut cluster = Cluster::start(3, 3);
+    let mut connection = cluster.connect(0);
+    for number in 0..300 {
+        let key = format!("examined:{}", number % 7);
+        connection.command(&["XADD", &key, "*", "n", &number.to_string()]).expect("an answer");
+        if number % 100 == 0 {
+            let report = cluster.doctor(1).expect("a report");
+            assert_eq!(report["is_sound"], true, "{report:#}");
+            for shard in report["shards"].as_array().expect("shards") {
+                let digests: Vec<_> = shard["replicas"].as_array().expect("replicas").iter().collect();
+                assert_eq!(digests.len(), 3);
+                assert!(digests.iter().all(|replica| replica["digest"] == digests[0]["digest"]), "{shard:#}");
+            }
+        }
+    }
+    cluster.kill(2);
+    let report = cluster.doctor(0).expect("a report");
+    assert_eq!(report["is_sound"], false);
+    assert_eq!(report["replicas_differ"], false);
+    let findings = report["findings"].to_string();
+    assert!(findings.contains("node 3 does not answer"), "{findings}");
+    cluster.restart(2);
+    cluster.wait_until("the cluster is sound again", |cluster| {
+        cluster.doctor(2).is_some_and(|report| report["is_sound"] == true)
+    });
+}
+
+#[test]
 fn a_router_without_replicas_serves_like_any_node() {
     let mut cluster = Cluster::start(3, 3);
     let port = cluster.start_router();

@@ -234,6 +234,22 @@ impl Cluster {
         serde_json::from_slice(&output.stdout).expect("status is JSON")
     }
 
+    /// `rivermark doctor` in JSON, asked of a node, or `None` if that node cannot be asked.
+    pub fn doctor(&self, node: u16) -> Option<serde_json::Value> {
+        let output = Command::new(binary())
+            .args(["doctor", "--format", "json", "--address"])
+            .arg(format!("127.0.0.1:{}", self.http_port(node)))
+            .output()
+            .expect("the binary runs");
+        serde_json::from_slice(&output.stdout).ok()
+    }
+
+    /// Whatever a test did, replicas must not differ.
+    fn check_replicas(&self) {
+        let Some(report) = (0..self.nodes).find_map(|node| self.doctor(node)) else { return };
+        assert_eq!(report["replicas_differ"], false, "{report:#}");
+    }
+
     /// Waits for a condition, at most 30 seconds.
     ///
     /// # Panics
@@ -273,6 +289,9 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.check_replicas();
+        }
         self.kill_all();
     }
 }

@@ -78,7 +78,12 @@ impl Machine {
 
     /// A checksum of the whole state: replicas that applied the same log agree on it.
     pub fn digest(&self) -> u64 {
-        DIGEST.checksum(&self.snapshot())
+        Self::digest_of(&self.snapshot())
+    }
+
+    /// [`Self::digest`] of the machine that gave this snapshot.
+    pub fn digest_of(snapshot: &[u8]) -> u64 {
+        DIGEST.checksum(snapshot)
     }
 
     fn transition(&mut self, command: &Command) -> Result<Change, Rejection> {

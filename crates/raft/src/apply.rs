@@ -25,6 +25,7 @@ use rivermark_store::SnapshotStore;
 use rivermark_types::{NodeId, ShardId, UnixMillis};
 use tokio::sync::watch;
 
+use crate::checkpoint::Checkpoints;
 use crate::leadership::Leadership;
 use crate::machine::{Decoded, Machine};
 use crate::options::EffectSink;
@@ -40,6 +41,8 @@ pub(crate) struct MachineCell {
     stamp: AtomicU64,
     /// Whether this node leads the shard.
     leads: AtomicBool,
+    /// Images at checkpoints, while somebody compares replicas.
+    pub(crate) checkpoints: Checkpoints,
 }
 
 impl MachineCell {
@@ -49,6 +52,7 @@ impl MachineCell {
             applied_next: watch::Sender::new(0),
             stamp: AtomicU64::new(0),
             leads: AtomicBool::new(false),
+            checkpoints: Checkpoints::default(),
         }
     }
 
@@ -119,6 +123,9 @@ impl StateMachine {
             EntryPayload::Normal(payload) => {
                 let decoded = Decoded::from_payload(self.shard, &payload.0)?;
                 let result = self.cell.machine.write().apply(&decoded);
+                if decoded.is_checkpoint() {
+                    self.cell.checkpoints.pass(entry.log_id.index, || self.cell.read(Machine::image));
+                }
                 if let Some(stamp) = decoded.stamp() {
                     self.cell.stamp.fetch_max(stamp.get(), Ordering::AcqRel);
                 }

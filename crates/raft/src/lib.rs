@@ -3,13 +3,14 @@
 //! Start at [`RaftNode`] (`node.rs`), then [`Replica`] (`replica.rs`). The write path is `propose.rs` and
 //! `apply.rs`, linearizable reads `read.rs`. `reconcile.rs` makes this node host what the topology says,
 //! `balance.rs` moves leaders, `membership.rs` changes who holds a shard. `network.rs` speaks to peers and
-//! `service.rs` answers them; `snapshot.rs` keeps the log short.
+//! `service.rs` answers them; `snapshot.rs` keeps the log short; `checkpoint.rs` compares replicas.
 //!
 //! The consensus engine's types stay in this crate (`type_config.rs`); what the machines do is theirs
 //! alone; sockets, sessions and waiters are the server's.
 
 mod apply;
 mod balance;
+mod checkpoint;
 mod codec;
 mod convert;
 mod error;
@@ -34,6 +35,7 @@ mod status;
 mod transport;
 mod type_config;
 
+pub use checkpoint::Comparison;
 pub use error::{FatalError, MembershipError, ProposeError, ReadError, ReplicaError, StartError};
 pub use leadership::Leadership;
 pub use node::{RaftNode, SESSION_SEED_FREE_BITS};

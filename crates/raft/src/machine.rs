@@ -47,6 +47,16 @@ impl Decoded {
         }
     }
 
+    /// Whether it asks for nothing: a mark in the log, at which replicas can be compared.
+    pub(crate) fn is_checkpoint(&self) -> bool {
+        match self {
+            Self::Batch(batch) => batch.parts.is_empty(),
+            Self::Command(command) => {
+                matches!(&**command, Command::SetSettings(values) if values.is_empty())
+            }
+        }
+    }
+
     /// The stamp of a batch.
     pub(crate) fn stamp(&self) -> Option<UnixMillis> {
         match self {
@@ -137,6 +147,14 @@ impl Machine {
 }
 
 impl Image {
+    /// The digest of the machine it was taken of.
+    pub(crate) fn digest(&self) -> u64 {
+        match self {
+            Self::Streams(snapshot) => snapshot.digest(),
+            Self::Metadata(bytes) => rivermark_cluster::Machine::digest_of(bytes),
+        }
+    }
+
     /// The image in pieces that fit a snapshot's chunks.
     pub(crate) fn chunks(&self) -> Box<dyn Iterator<Item = Bytes> + '_> {
         match self {

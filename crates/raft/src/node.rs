@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::balance;
+use crate::checkpoint::Comparison;
 use crate::error::{FatalError, ProposeError, ReplicaError, StartError};
 use crate::options::{InitialCluster, NodeOptions, Timing};
 use crate::reconcile;
@@ -145,6 +146,11 @@ impl RaftNode {
                 Err(error) => tracing::debug!(shard = %replica.shard(), %node, %error, "not taken back"),
             }
         }
+    }
+
+    /// Compares the replicas of a shard at one place of its log, while it serves.
+    pub async fn compare_replicas(&self, shard: ShardId) -> Comparison {
+        self.shared.compare_replicas(shard).await
     }
 
     /// One line a replica, for metrics, health and the console.

@@ -187,6 +187,17 @@ impl RaftCalls for Service {
         Ok(Response::new(wire::ProposeMetadataResponse { result: Some(result) }))
     }
 
+    async fn checkpoint(&self, request: Request<wire::CheckpointRequest>) -> Reply<wire::CheckpointResponse> {
+        let request = request.into_inner();
+        let replica = self.replica(request.target)?;
+        let step = request.step.ok_or_else(|| Status::invalid_argument("the step is missing"))?;
+        let result = match replica.checkpoint(step).await {
+            Ok(result) => result,
+            Err(reason) => wire::checkpoint_response::Result::Refused(reason),
+        };
+        Ok(Response::new(wire::CheckpointResponse { result: Some(result) }))
+    }
+
     async fn watch_topology(
         &self,
         _request: Request<wire::WatchTopologyRequest>,

@@ -1,27 +1,26 @@
-//! `rivermark cluster status` and `rivermark health`: ask a node over HTTP and print what it says.
+//! `rivermark cluster status`, `doctor` and `health`: ask a node over HTTP and print what it says.
 
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
 use comfy_table::{Table, presets};
 
 use crate::args::{HealthArguments, ReportFormat, StatusArguments};
+use crate::doctor::DoctorReport;
 use crate::http_get::http_get;
 use crate::status::ClusterStatus;
 
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Replicas of many gigabytes take their time to read themselves.
+const EXAMINATION_MAX: Duration = Duration::from_secs(300);
 
 /// Prints the status of the cluster.
 ///
 /// # Errors
 /// The node cannot be reached or answers nonsense.
 pub async fn status(arguments: &StatusArguments) -> anyhow::Result<()> {
-    let (code, body) = http_get(&arguments.address, "/v1/status", ANSWER_MAX)
-        .await
-        .context("no node answers there; --address takes a node's HTTP address, by default port 8379")?;
-    if !code.is_success() {
-        bail!("{} answered {code}: {}", arguments.address, String::from_utf8_lossy(&body));
-    }
+    let body = ask(&arguments.address, "/v1/status", ANSWER_MAX).await?;
     match arguments.format {
         ReportFormat::Json => println!("{}", String::from_utf8_lossy(&body)),
         ReportFormat::Table => {
@@ -30,6 +29,51 @@ pub async fn status(arguments: &StatusArguments) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Has a node examine the cluster; returns whether nothing is wrong.
+///
+/// # Errors
+/// The node cannot be reached or answers nonsense.
+pub async fn doctor(arguments: &StatusArguments) -> anyhow::Result<bool> {
+    let body = ask(&arguments.address, "/v1/doctor", EXAMINATION_MAX).await?;
+    let report: DoctorReport = serde_json::from_slice(&body).context("reading the node's answer")?;
+    match arguments.format {
+        ReportFormat::Json => println!("{}", String::from_utf8_lossy(&body)),
+        ReportFormat::Table => println!("{}", examination(&report)),
+    }
+    Ok(report.is_sound)
+}
+
+async fn ask(address: &str, path: &str, deadline: Duration) -> anyhow::Result<Bytes> {
+    let (code, body) = http_get(address, path, deadline)
+        .await
+        .context("no node answers there; --address takes a node's HTTP address, by default port 8379")?;
+    if !code.is_success() {
+        bail!("{address} answered {code}: {}", String::from_utf8_lossy(&body));
+    }
+    Ok(body)
+}
+
+fn examination(report: &DoctorReport) -> String {
+    let mut replicas = table(["shard", "compared at", "node", "digest"]);
+    for shard in &report.shards {
+        for (index, replica) in shard.replicas.iter().enumerate() {
+            let first = |text: String| if index == 0 { text } else { String::new() };
+            replicas.add_row([
+                first(shard.id.to_string()),
+                first(number(shard.index)),
+                replica.node.to_string(),
+                replica.digest.clone().unwrap_or_else(|| replica.reason.clone()),
+            ]);
+        }
+    }
+    let findings = report.findings.iter().map(|finding| format!("- {}: {}", finding.what, finding.advice));
+    let verdict = if report.is_sound { "sound" } else { "not sound" };
+    let mut lines = vec![replicas.to_string()];
+    lines.extend(findings);
+    lines.push(verdict.to_owned());
+    lines.join("\n")
 }
 
 /// Asks a node whether it is ready to serve.

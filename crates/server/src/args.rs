@@ -42,6 +42,14 @@ Examples:
   rivermark cluster status
   rivermark cluster status --address 10.0.0.2:8379 --format json | jq '.shards[].leader'";
 
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  rivermark doctor
+  rivermark doctor --address 10.0.0.2:8379 --format json | jq .findings
+
+Exits 1 if anything is wrong. Replicas are compared at the same place of each shard's log while the cluster
+serves; each reads its whole memory for that.";
+
 const BENCH_EXAMPLES: &str = "\
 Examples:
   rivermark bench                                             1x1, 50x1 and 50x32 on 127.0.0.1:6379
@@ -70,6 +78,9 @@ pub enum Action {
     /// Measure XADD on one or more servers that speak RESP
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArguments),
+    /// Examine a cluster: nodes, leaders, lags, and whether all replicas hold the same
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(StatusArguments),
     /// Exit 0 if a node is ready to serve (for container health checks)
     Health(HealthArguments),
     /// Look at a cluster
@@ -234,7 +245,7 @@ pub enum ReportFormat {
     Json,
 }
 
-/// `rivermark cluster status`.
+/// `rivermark cluster status` and `rivermark doctor`.
 #[derive(Clone, Debug, Args)]
 pub struct StatusArguments {
     /// HTTP address of any node

@@ -1,7 +1,8 @@
 //! Health, metrics and status over HTTP.
 //!
 //! `/livez` the process turns its loop; `/readyz` clients may be sent here; `/healthz` the same as `/livez`,
-//! for tools that know but one; `/metrics` for Prometheus; `/v1/status` the whole cluster as JSON.
+//! for tools that know but one; `/metrics` for Prometheus; `/v1/status` the whole cluster as JSON,
+//! `/v1/doctor` what is wrong with it.
 
 use std::sync::Arc;
 
@@ -17,10 +18,10 @@ use tokio::net::TcpListener;
 
 use crate::node::Node;
 use crate::status::position;
-use crate::{metrics, status};
+use crate::{doctor, metrics, status};
 
 /// Applied positions may trail the commit by so many log entries on a replica that counts as caught up.
-const LAG_READY_MAX: u64 = 1024;
+pub(crate) const LAG_READY_MAX: u64 = 1024;
 
 /// Serves until the node stops.
 pub async fn serve(node: Arc<Node>, listener: TcpListener) -> std::io::Result<()> {
@@ -31,6 +32,7 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener) -> std::io::Result<()
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .route("/v1/status", get(async |State(node): State<Arc<Node>>| Json(status::gather(&node).await)))
+        .route("/v1/doctor", get(async |State(node): State<Arc<Node>>| Json(doctor::examine(&node).await)))
         .with_state(node);
     axum::serve(listener, routes).with_graceful_shutdown(stopping.cancelled_owned()).await
 }

@@ -17,6 +17,7 @@ pub mod config_file;
 pub mod data_lock;
 pub mod dev;
 pub mod dispatch;
+pub mod doctor;
 pub mod durations;
 pub mod execute;
 pub mod http;

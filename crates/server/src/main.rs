@@ -35,6 +35,11 @@ fn perform(action: Action) -> anyhow::Result<ExitCode> {
             runtime.block_on(rivermark_bench::run(&arguments))?;
             Ok(ExitCode::SUCCESS)
         }
+        Action::Doctor(arguments) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let is_sound = runtime.block_on(admin::doctor(&arguments))?;
+            Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Action::Health(arguments) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(admin::health(&arguments))?;
