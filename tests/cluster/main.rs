@@ -7,3 +7,4 @@ mod idempotence;
 mod load;
 mod newcomer;
 mod tls;
+mod users;

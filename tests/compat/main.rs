@@ -7,6 +7,7 @@
 mod differences;
 mod generator;
 mod normalise;
+mod users;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
