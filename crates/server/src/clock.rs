@@ -10,9 +10,14 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> UnixMillis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        UnixMillis::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        UnixMillis::new(unix_ms())
     }
+}
+
+/// The present in Unix milliseconds.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The present in Unix seconds and the microseconds of the second.

@@ -144,7 +144,7 @@ pub struct Config {
     pub election_max_ms: u64,
     /// A shard is snapshotted once its log grew by this much.
     pub snapshot_log_mib: u64,
-    /// Password of the user `default`; empty is none.
+    /// Password of the user `default`, as long as the cluster keeps no definition of it; empty is none.
     pub requirepass: Secret,
     /// Without password, serve loopback clients only.
     pub protected_mode: bool,

@@ -125,3 +125,25 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rivermark_cluster::{User, Users};
+
+    fn accounts(default: &User) -> Accounts {
+        Accounts::compile(&Users::default(), default, None)
+    }
+
+    #[test]
+    fn who_came_before_the_users_were_known_is_let_in_only_while_nobody_has_to_log_in() {
+        let (open, closed) = (User::initial_default(), User::default());
+        for (users, stays) in [(UsersKnown::Yes, true), (UsersKnown::No, false)] {
+            let mut session = Session::new(&accounts(&open), users);
+            assert!(session.is_let_in());
+            session.follow(&accounts(&closed));
+            assert_eq!((session.is_let_in(), session.quit), (stays, false), "{users:?}");
+        }
+        assert!(!Session::new(&accounts(&closed), UsersKnown::Yes).is_let_in());
+    }
+}

@@ -213,6 +213,9 @@ mod tests {
             ("slowlog-max-len", "-1", false),
             ("slowlog-log-slower-than", "-1", true),
             ("slowlog-log-slower-than", "x", false),
+            ("acllog-max-len", "0", true),
+            ("acllog-max-len", "65536", true),
+            ("acllog-max-len", "65537", false),
             ("latency-monitor-threshold", "4294967295", true),
             ("latency-monitor-threshold", "4294967296", false),
         ] {

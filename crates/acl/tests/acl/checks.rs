@@ -81,6 +81,7 @@ fn every_key_must_match_a_pattern_with_the_right_access() {
     allow("+@all %R~r", &["XREAD COUNT 1 STREAMS r r 0 0", "XREADGROUP GROUP g c STREAMS r >"]);
     deny_key("+@all %R~r", 3, &["XREAD STREAMS r w 0 0"]);
     deny_key("+@all %R~r", 5, &["XREADGROUP GROUP streams c STREAMS w >"]);
+    deny_key("+@all %R~r", 7, &["XREADGROUP COUNT 1 GROUP g c STREAMS w >"]);
     allow("+@all ~a", &["KEYS *", "PING", "DBSIZE"]);
 }
 

@@ -59,7 +59,8 @@ pub enum KeySpec {
     },
     /// The first half of what follows the word STREAMS, looked for from this index.
     Streams {
-        /// Where options begin.
+        /// Where clients are told to look from. What is found here is found by reading the options from the first
+        /// on: any of them may come before GROUP.
         from: usize,
     },
 }
@@ -243,8 +244,9 @@ impl CommandSpec {
                     if last < 0 { request.len().saturating_add_signed(last) } else { last.unsigned_abs() };
                 first..last.saturating_add(1).min(request.len())
             }
-            KeySpec::Streams { from } => {
-                let words = super::streams_option::find(request, from).ok_or(ReplyError::GetKeysInvalid)?;
+            KeySpec::Streams { .. } => {
+                let words = super::streams_option::find(request, self.name_words())
+                    .ok_or(ReplyError::GetKeysInvalid)?;
                 let left = request.len() - words;
                 if left == 0 || !left.is_multiple_of(2) {
                     return Err(ReplyError::GetKeysInvalid);

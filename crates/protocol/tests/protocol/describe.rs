@@ -155,6 +155,7 @@ fn get_keys() {
     check("XREAD STREAMS a b 0 0", &["a", "b"]);
     check("XREAD COUNT 1 BLOCK streams STREAMS a 0", &["a"]);
     check("XREADGROUP GROUP streams streams NOACK STREAMS a b > >", &["a", "b"]);
+    check("XREADGROUP COUNT 1 GROUP g streams STREAMS a >", &["a"]);
     check("WATCH a b", &["a", "b"]);
     check("XREADGROUP GROUP g c MAXCOUNT 1 MAXSIZE 2 CLAIM 3 STREAMS a >", &["a"]);
     check("RENAME a b", &["a", "b"]);

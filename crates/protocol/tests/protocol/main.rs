@@ -15,6 +15,7 @@ mod grammar_reads;
 mod grammar_time;
 mod grammar_users;
 mod grammar_writes;
+mod keys_agree;
 mod limits;
 mod replies;
 mod resolve;

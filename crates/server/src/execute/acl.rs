@@ -16,7 +16,8 @@ use rivermark_protocol::{Frame, ReplyError, Request};
 use tokio::time::timeout;
 
 use crate::access::Entry;
-use crate::execute::authorise::{told_of, unix_ms};
+use crate::clock::unix_ms;
+use crate::execute::authorise::told_of;
 use crate::node::Node;
 use crate::reply::{internal, metadata_error};
 use crate::scatter::check_bootstrapped;

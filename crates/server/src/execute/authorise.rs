@@ -1,7 +1,5 @@
 //! Whether a user may run a request, and what it is told and the log notes if not.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
 use rivermark_acl::Denial;
 use rivermark_protocol::commands::CommandSpec;
@@ -9,6 +7,7 @@ use rivermark_protocol::{ReplyError, Request};
 
 use crate::access::{Account, Attempt, Context, Reason};
 use crate::clients::Client;
+use crate::clock::unix_ms;
 use crate::node::Node;
 
 /// Whether a user may run a request. Costs next to nothing for a user that may do everything.
@@ -96,10 +95,4 @@ fn note(
     };
     let attempt = Attempt { reason, context, object, username: account.name().clone() };
     node.access.log.note(attempt, unix_ms(), client.line(), node.tunables.acl_log_entries_max());
-}
-
-/// Milliseconds of Unix time.
-pub fn unix_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

@@ -79,8 +79,10 @@ pub async fn set(node: &Node, pairs: &[(Bytes, Bytes)]) -> Result<Frame, ReplyEr
     let mut replicated = BTreeMap::new();
     for (name, value) in pairs {
         let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
-        let text = String::from_utf8_lossy(value).into_owned();
         let refused = |reason: String| ReplyError::ConfigRefused(name.clone(), Bytes::from(reason));
+        // A password that was changed on its way would lock its owner out.
+        let text = std::str::from_utf8(value).map_err(|_| refused("argument must be UTF-8".to_owned()))?;
+        let text = text.to_owned();
         if let Ok(setting) = Setting::from_name(&lower) {
             replicated.insert(setting, setting.parse(&text).map_err(|error| refused(error.to_string()))?);
         } else if let Some(checked) = node.tunables.check(&lower, &text) {
@@ -95,10 +97,10 @@ pub async fn set(node: &Node, pairs: &[(Bytes, Bytes)]) -> Result<Frame, ReplyEr
     if !replicated.is_empty() {
         replicate(node, replicated).await?;
     }
+    if let Some((_, value)) = local.iter().find(|(name, _)| name == "requirepass") {
+        set_default_password(node, value).await?;
+    }
     for (name, value) in local {
-        if name == "requirepass" {
-            set_default_password(node, &value).await?;
-        }
         node.tunables.set(&name, &value);
         if name == "slowlog-max-len" {
             node.slow_log.shorten(node.tunables.slow_log_length_max());

@@ -204,7 +204,10 @@ impl Connection {
     /// Lines of MONITOR come between replies, and not before all replies to what was asked.
     fn takes_monitor_lines(&self) -> bool {
         let idle = self.under_way.is_empty() && self.run.is_empty() && self.held.is_none();
-        self.session.monitor.is_some() && idle && self.output.len() < CONNECTION_OUTPUT_BYTES_MAX
+        self.session.monitor.is_some()
+            && self.ending == Ending::No
+            && idle
+            && self.output.len() < CONNECTION_OUTPUT_BYTES_MAX
     }
 
     /// Bytes came or went: the connection is not idle.
