@@ -297,7 +297,8 @@ fn without_rules(line: Reply) -> Reply {
     let Some(text) = line.text() else { return line };
     let kept = |word: &&str| {
         let rule = word.trim_start_matches('(').starts_with(['+', '-']);
-        !rule && !(text.starts_with("user default ") && *word == "sanitize-payload")
+        let begins_with = text.starts_with("user default ") && *word == "sanitize-payload";
+        !rule && !begins_with
     };
     // What closes a selector stands at the end of its rules.
     let closed = text.replace(')', " )");
