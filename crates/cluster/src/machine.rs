@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rivermark_types::limits::{NODES_MAX, SHARD_REPLICAS_MAX, SHARDS_MAX, USER_BYTES_MAX};
+use rivermark_types::limits::{NODES_MAX, SHARD_REPLICAS_MAX, SHARDS_MAX};
 use rivermark_types::{NodeId, ShardId};
 
 use crate::address;
@@ -233,10 +233,10 @@ impl Machine {
         }
         let epoch = self.topology.epoch + 1;
         let created = known.map_or(epoch, |known| known.created);
-        let record = UserRecord { user: set.user.clone(), created, revision: epoch };
-        if record.bytes(&set.name) > USER_BYTES_MAX {
+        if !set.user.fits(&set.name) {
             return Err(Rejection::UserTooLarge);
         }
+        let record = UserRecord { user: set.user.clone(), created, revision: epoch };
         let mut users = (*self.topology.users).clone();
         users.records.insert(Bytes::copy_from_slice(&set.name), Arc::new(record));
         if !users.fit() {

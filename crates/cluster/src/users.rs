@@ -163,6 +163,15 @@ impl User {
         Self { login: Login::Enabled, passwords: Passwords::NotAsked, root, ..Self::default() }
     }
 
+    /// Whether the definition, under this name, is one the cluster keeps.
+    pub fn fits(&self, name: &[u8]) -> bool {
+        self.bytes_with(name) <= USER_BYTES_MAX
+    }
+
+    fn bytes_with(&self, name: &[u8]) -> usize {
+        name.len() + ITEM_BYTES + self.bytes()
+    }
+
     /// About what it takes in memory and in messages.
     fn bytes(&self) -> usize {
         let hashes = match &self.passwords {
@@ -203,13 +212,6 @@ pub struct UserRecord {
     pub revision: u64,
 }
 
-impl UserRecord {
-    /// About what it takes, with its name.
-    pub(crate) fn bytes(&self, name: &[u8]) -> usize {
-        name.len() + ITEM_BYTES + self.user.bytes()
-    }
-}
-
 /// All users that were ever defined and not removed, by name.
 ///
 /// Invariants ([`crate::invariants::check`]): `created ≤ revision ≤ version` for every record, and all together
@@ -239,7 +241,8 @@ impl Users {
 
     /// Whether the bounds hold.
     pub(crate) fn fit(&self) -> bool {
-        let each = || self.records.iter().map(|(name, record)| record.bytes(name));
-        each().all(|bytes| bytes <= USER_BYTES_MAX) && each().sum::<usize>() <= USERS_BYTES_MAX
+        let all = || self.records.iter();
+        all().all(|(name, record)| record.user.fits(name))
+            && all().map(|(name, record)| record.user.bytes_with(name)).sum::<usize>() <= USERS_BYTES_MAX
     }
 }

@@ -225,9 +225,16 @@ async fn announce(shared: &Shared, topology: &Topology) {
 async fn remember(shared: &Shared, topology: &Arc<Topology>) {
     let Some(cache) = shared.cache.clone() else { return };
     let encoded = topology.encode();
-    let writing = tokio::task::spawn_blocking(move || cache.put(TOPOLOGY_CACHE_KEY, encoded));
+    let writing = tokio::task::spawn_blocking(move || {
+        cache.put(TOPOLOGY_CACHE_KEY, encoded).or_else(|error| {
+            // A start without a cached topology asks the peers; one with an old one would bring users back that were
+            // deleted since.
+            tracing::warn!(%error, "the topology was not cached");
+            cache.remove(TOPOLOGY_CACHE_KEY)
+        })
+    });
     if let Ok(Err(error)) = writing.await {
-        tracing::warn!(%error, "the topology was not cached");
+        tracing::warn!(%error, "an old topology stays in the cache");
     }
 }
 

@@ -103,6 +103,8 @@ pub const CONNECTION_OUTPUT_BYTES_MAX: usize = 4 * MIB;
 pub const ACL_LOG_ENTRIES_DEFAULT: usize = 128;
 /// Greatest value of `acllog-max-len`.
 pub const ACL_LOG_ENTRIES_MAX: usize = 65_536;
+/// Of a key or a name in an entry of ACL LOG; what is longer is cut.
+pub const ACL_LOG_TEXT_BYTES_MAX: usize = KIB;
 /// Bytes of requests one connection may queue between MULTI and EXEC.
 pub const TRANSACTION_BYTES_MAX: usize = 8 * MIB;
 
@@ -144,7 +146,8 @@ pub const SHARD_REPLICAS_MAX: usize = 9;
 /// Greatest length of a node's `host:port`: a host name of DNS, brackets, colon and port.
 pub const ADDRESS_BYTES_MAX: usize = 262;
 
-/// A user's definition: its name, passwords, patterns and rules. Every node compiles them.
+/// A user's definition: its name, passwords, patterns and rules. Every node compiles them. The rules of one ACL SETUSER
+/// are no longer either.
 pub const USER_BYTES_MAX: usize = 64 * KIB;
 /// The definitions of all users together: they are part of the topology, which nodes tell each other whole.
 pub const USERS_BYTES_MAX: usize = 4 * MIB;

@@ -13,6 +13,7 @@ use rivermark_cluster::{Command, Rejection, Topology};
 use rivermark_protocol::commands::parsed::{AclCommand, UserChange};
 use rivermark_protocol::commands::resolve;
 use rivermark_protocol::{Frame, ReplyError, Request};
+use rivermark_types::limits::USER_BYTES_MAX;
 use tokio::time::timeout;
 
 use crate::access::Entry;
@@ -63,12 +64,19 @@ pub async fn change_user(node: &Node, change: &UserChange) -> Result<(), ReplyEr
     if !rules::is_user_name(&change.name) {
         return Err(ReplyError::UserNameInvalid);
     }
+    // Each rule is compared with those before it: their number is bounded before they are applied.
+    if change.rules.iter().map(|rule| rule.len() + 1).sum::<usize>() > USER_BYTES_MAX {
+        return Err(ReplyError::UserTooLarge);
+    }
     for _ in 0..ATTEMPTS_MAX {
         let topology = node.topology();
         check_bootstrapped(&topology)?;
         let replaces = topology.users().get(&change.name).map_or(0, |record| record.revision);
         let present = user(node, &topology, &change.name).unwrap_or_default();
         let user = rules::apply(&present, &change.rules).map_err(rule_error)?;
+        if !user.fits(&change.name) {
+            return Err(ReplyError::UserTooLarge);
+        }
         let set = SetUser { name: change.name.clone(), replaces, user };
         match propose(node, Command::SetUser(set)).await? {
             Ok(()) => return Ok(()),
@@ -84,13 +92,18 @@ pub async fn change_user(node: &Node, change: &UserChange) -> Result<(), ReplyEr
 async fn delete_users(node: &Node, names: &[Bytes]) -> Result<i64, ReplyError> {
     let topology = node.topology();
     check_bootstrapped(&topology)?;
-    let names: BTreeSet<Bytes> = names.iter().cloned().collect();
-    let known = names.iter().filter(|name| topology.users().get(name).is_some()).count();
-    match propose(node, Command::RemoveUsers(names)).await? {
-        Ok(()) => Ok(i64::try_from(known).unwrap_or(i64::MAX)),
-        Err(Rejection::DefaultUserStays) => Err(ReplyError::DefaultUserStays),
-        Err(other) => Err(internal(other)),
+    if names.iter().any(|name| name == DEFAULT_USER) {
+        return Err(ReplyError::DefaultUserStays);
     }
+    // Names of nobody are not proposed: they may be of any length.
+    let known = names.iter().filter(|name| topology.users().get(name).is_some());
+    let known: BTreeSet<Bytes> = known.map(|name| Bytes::copy_from_slice(name)).collect();
+    if known.is_empty() {
+        return Ok(0);
+    }
+    let count = i64::try_from(known.len()).unwrap_or(i64::MAX);
+    propose(node, Command::RemoveUsers(known)).await?.map_err(internal)?;
+    Ok(count)
 }
 
 /// Proposes, and returns once this node knows the outcome, and every other one that is up does or was given

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rivermark_acl::Denial;
 use rivermark_protocol::commands::CommandSpec;
 use rivermark_protocol::{ReplyError, Request};
+use rivermark_types::limits::ACL_LOG_TEXT_BYTES_MAX;
 
 use crate::access::{Account, Attempt, Context, Reason};
 use crate::clients::Client;
@@ -71,13 +72,13 @@ pub fn told_of(denial: Denial, user: &[u8], spec: &CommandSpec, request: &Reques
 
 /// Notes a login that failed.
 pub fn note_failed_login(node: &Node, client: &Client, username: &Bytes, command: &Bytes, context: Context) {
-    let attempt = Attempt {
-        reason: Reason::Auth,
-        context,
-        object: Bytes::copy_from_slice(command),
-        username: Bytes::copy_from_slice(username),
-    };
+    let attempt = Attempt { reason: Reason::Auth, context, object: cut(command), username: cut(username) };
     node.access.log.note(attempt, unix_ms(), client.line(), node.tunables.acl_log_entries_max());
+}
+
+/// What the log keeps of a text that a client sent, in memory of its own.
+fn cut(text: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(&text[..text.len().min(ACL_LOG_TEXT_BYTES_MAX)])
 }
 
 fn note(
@@ -91,7 +92,7 @@ fn note(
 ) {
     let (reason, object) = match denial {
         Denial::Command => (Reason::Command, Bytes::from_static(spec.name.as_bytes())),
-        Denial::Key(index) => (Reason::Key, Bytes::copy_from_slice(request.get(index).unwrap_or_default())),
+        Denial::Key(index) => (Reason::Key, cut(request.get(index).unwrap_or_default())),
     };
     let attempt = Attempt { reason, context, object, username: account.name().clone() };
     node.access.log.note(attempt, unix_ms(), client.line(), node.tunables.acl_log_entries_max());

@@ -174,6 +174,34 @@ fn a_configured_password_is_asked_for_until_the_cluster_has_another() {
 }
 
 #[test]
+fn definitions_and_what_the_log_keeps_of_a_key_are_bounded() {
+    let server = Server::start();
+    let mut operator = server.connect();
+    const LARGE: &str = "-ERR The user's definition is larger than the server accepts";
+    // 64 KiB: a byte for each word beside its own, and 64 for the definition itself.
+    let pattern = |bytes: usize| "x".repeat(bytes);
+    // An inline request would be too long.
+    let mut set_user = |rule: &str, expected: &str| {
+        let words = ["ACL", "SETUSER", "bob", rule];
+        let request: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+        operator.send_raw(format!("*4\r\n{request}").as_bytes());
+        operator.expect_raw(&format!("{expected}\r\n"));
+    };
+    set_user(&format!("~{}", pattern(64 * 1024 - 1)), LARGE);
+    set_user(&format!("~{}", pattern(64 * 1024 - 66)), LARGE);
+    set_user(&format!("~{}", pattern(64 * 1024 - 67)), "+OK");
+    set_user("~y", LARGE);
+    set_user("resetkeys", "+OK");
+    operator.check("ACL SETUSER bob on nopass +xlen", "+OK");
+    let mut bob = logged_in(&server, "bob", "x");
+    let key = pattern(2000);
+    bob.check_line(&format!("XLEN {key}"), NO_KEY);
+    operator.send("ACL LOG");
+    operator.expect("*1 *20 $5 count :1 $6 reason $3 key $7 context $8 toplevel $6 object");
+    operator.expect(&format!("$1024 {}", &key[..1024]));
+}
+
+#[test]
 fn a_monitor_ends_with_its_user() {
     let server = Server::start();
     let mut operator = server.connect();
