@@ -4,6 +4,9 @@
 //! entries that are idle for as long as it asks, and takes those first. So readers stand in one line for each
 //! CLAIM, the lines share what is new, and whoever came first goes first among those for whom there is
 //! something.
+//!
+//! Those who wake run their commands at the same time, in any order. So whoever might take what is kept for
+//! one before it wakes only when that one is served.
 
 use std::collections::{BTreeMap, btree_map};
 
@@ -107,8 +110,8 @@ impl GroupQueue {
         let mut held = self.held();
         let mut chosen = Vec::new();
         loop {
-            // What is held only grows, so a line with nothing left for it is done.
-            lines.retain(|line| line.next.is_some() && line.there > held.from(line.claim, new));
+            // What is held only grows, so a line whose first must wait is done.
+            lines.retain(|line| line.may_wake(held.from(line.claim, new)));
             let Some(line) = lines.iter_mut().min_by_key(|line| line.next) else { break };
             if let Some((id, count)) = line.take() {
                 let grant = Grant { claim: line.claim, count };
@@ -131,6 +134,12 @@ impl<'a> Line<'a> {
         let mut rest = readers.iter();
         let next = rest.next().map(copied);
         Self { claim, there, next, rest }
+    }
+
+    /// Whether there is something for the next, and it cannot take what is kept for others even if it is faster.
+    fn may_wake(&self, held: u64) -> bool {
+        let free = self.there.saturating_sub(held);
+        self.next.is_some_and(|(_, count)| free > 0 && (held == 0 || count <= free))
     }
 
     fn take(&mut self) -> Option<(WaiterId, u64)> {

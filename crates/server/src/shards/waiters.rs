@@ -11,7 +11,8 @@
 //!   nothing but time tells so.
 //! - A group that is gone wakes all that wait for it: running the command again tells them.
 //!
-//! Invariant, after each call: no reader waits although its condition holds and grants leave it something.
+//! Invariant, after each call: no reader waits although its condition holds and grants leave it something, unless
+//! it or one before it could take what is granted to another.
 //! A wake is never a promise; the reader runs its command again and comes back if another was faster. It
 //! keeps its place meanwhile: places are given by [`WaiterId`], which only goes up.
 

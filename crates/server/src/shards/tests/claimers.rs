@@ -92,12 +92,26 @@ fn what_is_kept_for_a_reader_of_new_entries_keeps_no_pending_ones() {
     let (mut waiters, mut streams) = (Waiters::default(), grouped(1));
     deliver(&mut streams, 1);
     assert_eq!(register(&mut waiters, &streams, of_group(&[0], None)), NOBODY);
-    assert_eq!(register(&mut waiters, &streams, claiming(&[0], None, Some(50))), NOBODY);
-    assert_eq!(register(&mut waiters, &streams, claiming(&[0], None, Some(50))), NOBODY);
+    assert_eq!(register(&mut waiters, &streams, claiming(&[0], Some(1), Some(50))), NOBODY);
+    assert_eq!(register(&mut waiters, &streams, claiming(&[0], Some(1), Some(50))), NOBODY);
     streams.add(&key(0), 1);
     waiters.affected_by(&Effect::EntriesAdded(key(0)));
     assert_eq!(names(waiters.evaluate(&streams, soon())), [1]);
     assert_eq!(at(1050, &mut waiters, &mut streams), [2]);
+}
+
+#[test]
+fn a_reader_who_claims_without_bound_is_not_faster_than_one_before_it() {
+    let (mut waiters, mut streams) = (Waiters::default(), grouped(1));
+    deliver(&mut streams, 1);
+    assert_eq!(register(&mut waiters, &streams, of_group(&[0], None)), NOBODY);
+    assert_eq!(register(&mut waiters, &streams, claiming(&[0], None, Some(50))), NOBODY);
+    streams.add(&key(0), 1);
+    waiters.affected_by(&Effect::EntriesAdded(key(0)));
+    assert_eq!(names(waiters.evaluate(&streams, soon())), [1]);
+    assert_eq!(at(1050, &mut waiters, &mut streams), NOBODY);
+    assert_eq!(streams.take(&wait_of(of_group(&[0], None))), 1);
+    assert_eq!(names(waiters.cancel(WaiterId(1), &streams, soon())), [2]);
 }
 
 #[test]

@@ -160,8 +160,11 @@ fn readers_of_a_group_wake_in_order_and_only_as_many_as_there_is_something_for()
         (&[Some(1), Some(1), Some(1)], 3, &[1, 2, 3]),
         (&[Some(10), Some(1), None, Some(1)], 10, &[1]),
         (&[Some(10), Some(1), None, Some(1)], 11, &[1, 2]),
-        (&[Some(10), Some(1), None, Some(1)], 12, &[1, 2, 3]),
-        (&[Some(1), None, Some(1)], 1_000_000, &[1, 2]),
+        // Who reads without bound must not be faster than those before it, nor who is behind it.
+        (&[Some(10), Some(1), None, Some(1)], 12, &[1, 2]),
+        (&[Some(1), None, Some(1)], 1_000_000, &[1]),
+        (&[Some(1), Some(2), Some(1)], 2, &[1]),
+        (&[Some(1), Some(2), Some(1)], 4, &[1, 2, 3]),
         (&[Some(1)], 0, &NOBODY),
     ] {
         let (mut waiters, mut streams) = (Waiters::default(), grouped(1));
