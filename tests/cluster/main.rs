@@ -5,6 +5,7 @@ mod durability;
 mod failover;
 mod idempotence;
 mod load;
+mod membership;
 mod newcomer;
 mod tls;
 mod users;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,15 @@ pub struct Cluster {
     /// The process of each node.
     pids: Vec<u32>,
     folder: TempDir,
+}
+
+/// A node that the cluster was not founded with.
+#[derive(Clone, Copy, Debug)]
+pub struct Outsider {
+    /// RESP.
+    pub port: u16,
+    /// HTTP.
+    pub http_port: u16,
 }
 
 impl Cluster {
@@ -175,7 +184,31 @@ impl Cluster {
         port
     }
 
-    /// The same with its configuration changed, and before it knows the cluster.
+    /// Starts a node that could hold replicas and is not of the cluster yet.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub fn start_node(&mut self, id: u16) -> Outsider {
+        let port = self.start_router_with(|config| {
+            config.insert("node-id".to_owned(), i64::from(id).into());
+            config.insert("role".to_owned(), "replica".into());
+        });
+        self.wait_until("the new node answers", |_| Connection::open(port).is_ok());
+        Outsider { port, http_port: port + 2000 }
+    }
+
+    /// `rivermark cluster …`, by way of the first node.
+    pub fn operate(&self, arguments: &[&str]) -> Output {
+        let address = format!("127.0.0.1:{}", self.http_port(0));
+        Command::new(binary())
+            .arg("cluster")
+            .args(arguments)
+            .args(["--address", &address])
+            .output()
+            .expect("the binary runs")
+    }
+
+    /// [`Self::start_router`] with its configuration changed, and before it knows the cluster.
     ///
     /// # Panics
     /// If it does not listen.

@@ -16,6 +16,7 @@ pub mod invariants;
 pub mod leaders;
 pub mod machine;
 pub mod outcome;
+pub mod placement;
 pub mod settings;
 pub mod slots;
 pub mod topology;

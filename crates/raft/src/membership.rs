@@ -114,12 +114,27 @@ impl Replica {
         let missing = wanted.iter().find(|node| !voters.contains(node) && !learners.contains(node));
         let step = match missing {
             Some(node) => self.add_learner(*node).await,
-            None => self.set_voters(&wanted).await,
+            None if wanted.contains(&self.node) => self.set_voters(&wanted).await,
+            None => self.leave_to(&wanted, &voters).await,
         };
         match step {
             Ok(()) => tracing::info!(shard = %self.shard, ?wanted, "membership changed"),
             Err(MembershipError::NotReady { .. } | MembershipError::InProgress) => {}
             Err(error) => tracing::warn!(shard = %self.shard, %error, "membership not changed, trying again"),
+        }
+    }
+
+    /// A leader that is to go: the shard is led by one who stays before this node's vote is taken, so that
+    /// nobody waits for an election.
+    async fn leave_to(
+        &self,
+        wanted: &BTreeSet<NodeId>,
+        voters: &BTreeSet<NodeId>,
+    ) -> Result<(), MembershipError> {
+        let mut staying = wanted.intersection(voters);
+        match staying.find(|node| self.has_caught_up(**node)) {
+            Some(node) => self.transfer_leadership(*node).await,
+            None => self.set_voters(&wanted.iter().copied().chain([self.node]).collect()).await,
         }
     }
 

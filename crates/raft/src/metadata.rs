@@ -9,6 +9,7 @@ use rivermark_types::{NodeId, ShardId};
 use rivermark_wire::raft as wire;
 use rivermark_wire::raft::raft_client::RaftClient;
 use tokio::time::Instant;
+use tonic::transport::Channel;
 
 use crate::error::ProposeError;
 use crate::propose::is_lease_expired;
@@ -65,7 +66,6 @@ impl Shared {
     }
 
     async fn propose_metadata_at(&self, node: NodeId, command: &Command) -> Result<Outcome, ProposeError> {
-        use wire::propose_metadata_response::Result as R;
         if node == self.node_id {
             return self.propose_metadata_here(command).await;
         }
@@ -77,23 +77,7 @@ impl Shared {
             to_node: node.get(),
             cluster: self.cluster.load(std::sync::atomic::Ordering::Relaxed),
         };
-        let request = wire::ProposeMetadataRequest { target: Some(target), command: command.encode() };
-        let mut client = RaftClient::new(channel);
-        let call = tokio::time::timeout(ATTEMPT_MAX, client.propose_metadata(request)).await;
-        let response = match call {
-            Ok(Ok(response)) => response.into_inner(),
-            // It may have reached the leader's log all the same; repeating it does no harm.
-            Ok(Err(_)) | Err(_) => return Err(ProposeError::OutcomeUnknown),
-        };
-        match response.result {
-            Some(R::Outcome(bytes)) => Outcome::decode(&bytes).map_err(|_| ProposeError::OutcomeUnknown),
-            Some(R::NotLeader(refusal)) => {
-                let leader = (refusal.leader != 0).then(|| NodeId::new(refusal.leader));
-                Err(ProposeError::NotLeader { leader })
-            }
-            Some(R::Overloaded(_)) => Err(ProposeError::Overloaded),
-            Some(R::OutcomeUnknown(_)) | None => Err(ProposeError::OutcomeUnknown),
-        }
+        propose_over(channel, target, command).await
     }
 
     /// Proposes if this node leads the metadata shard.
@@ -123,5 +107,31 @@ impl Shared {
                 }
             }
         }
+    }
+}
+
+/// Proposes to the node at the other end of a channel, which is asked once.
+pub(crate) async fn propose_over(
+    channel: Channel,
+    target: wire::Target,
+    command: &Command,
+) -> Result<Outcome, ProposeError> {
+    use wire::propose_metadata_response::Result as R;
+    let request = wire::ProposeMetadataRequest { target: Some(target), command: command.encode() };
+    let mut client = RaftClient::new(channel);
+    let call = tokio::time::timeout(ATTEMPT_MAX, client.propose_metadata(request)).await;
+    let response = match call {
+        Ok(Ok(response)) => response.into_inner(),
+        // It may have reached the leader's log all the same; repeating it does no harm.
+        Ok(Err(_)) | Err(_) => return Err(ProposeError::OutcomeUnknown),
+    };
+    match response.result {
+        Some(R::Outcome(bytes)) => Outcome::decode(&bytes).map_err(|_| ProposeError::OutcomeUnknown),
+        Some(R::NotLeader(refusal)) => {
+            let leader = (refusal.leader != 0).then(|| NodeId::new(refusal.leader));
+            Err(ProposeError::NotLeader { leader })
+        }
+        Some(R::Overloaded(_)) => Err(ProposeError::Overloaded),
+        Some(R::OutcomeUnknown(_)) | None => Err(ProposeError::OutcomeUnknown),
     }
 }

@@ -54,6 +54,7 @@ pub(crate) struct ReplicaContext {
 /// A shard's replica on this node.
 pub struct Replica {
     pub(crate) shard: ShardId,
+    pub(crate) node: NodeId,
     pub(crate) raft: Raft,
     pub(crate) log: RaftLog,
     pub(crate) readmitted: Arc<Mutex<BTreeSet<NodeId>>>,
@@ -112,6 +113,7 @@ impl Replica {
         let (leadership, leadership_receiver) = watch::channel(Leadership::default());
         let replica = Arc::new(Self {
             shard,
+            node: context.node,
             raft,
             log: context.log.clone(),
             readmitted,

@@ -45,7 +45,11 @@ pub async fn doctor(arguments: &StatusArguments) -> anyhow::Result<bool> {
     Ok(report.is_sound)
 }
 
-async fn ask(address: &str, path: &str, deadline: Duration) -> anyhow::Result<Bytes> {
+/// Asks a node over HTTP for a page that must be there.
+///
+/// # Errors
+/// It cannot be reached, or refuses.
+pub async fn ask(address: &str, path: &str, deadline: Duration) -> anyhow::Result<Bytes> {
     let (code, body) = http_get(address, path, deadline)
         .await
         .context("no node answers there; --address takes a node's HTTP address, by default port 8379")?;

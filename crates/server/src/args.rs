@@ -50,6 +50,12 @@ Examples:
 Exits 1 if anything is wrong. Replicas are compared at the same place of each shard's log while the cluster
 serves; each reads its whole memory for that.";
 
+const ADD_NODE_EXAMPLES: &str = "\
+Examples:
+  rivermark server --config node-4.toml &                 a new id, the founding nodes as initial-nodes
+  rivermark cluster add-node 10.0.0.4:8379 --address 10.0.0.1:8379
+  rivermark cluster rebalance --address 10.0.0.1:8379     or: replace-node 2 4";
+
 const BENCH_EXAMPLES: &str = "\
 Examples:
   rivermark bench                                             1x1, 50x1 and 50x32 on 127.0.0.1:6379
@@ -83,9 +89,9 @@ pub enum Action {
     Doctor(StatusArguments),
     /// Exit 0 if a node is ready to serve (for container health checks)
     Health(HealthArguments),
-    /// Look at a cluster
+    /// Look at a cluster, or change it
     Cluster {
-        /// What to look at.
+        /// What to look at, or to change.
         #[command(subcommand)]
         action: ClusterAction,
     },
@@ -97,6 +103,100 @@ pub enum ClusterAction {
     /// Nodes, shards, leaders, positions and health
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArguments),
+    /// Changes of who holds what.
+    #[command(flatten)]
+    Operate(OperateArguments),
+}
+
+/// What the subcommands that change a cluster have in common.
+#[derive(Clone, Debug, Args)]
+pub struct OperateTarget {
+    /// HTTP address of any node that stays
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8379")]
+    pub address: String,
+    /// Configuration of a node, for the certificates where nodes speak TLS with each other
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How long to watch; the cluster goes on by itself
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub wait_seconds: u64,
+}
+
+/// `rivermark cluster add-node` and the like.
+#[derive(Clone, Debug, Subcommand)]
+pub enum OperateArguments {
+    /// Take a running node into the cluster
+    #[command(after_help = ADD_NODE_EXAMPLES)]
+    AddNode {
+        /// HTTP address of the new node
+        #[arg(value_name = "HOST:PORT")]
+        node: String,
+        /// Where the cluster is.
+        #[command(flatten)]
+        target: OperateTarget,
+    },
+    /// Move everything off a node, so that it can be stopped or removed
+    Drain {
+        /// Which
+        #[arg(value_name = "NODE")]
+        node: u64,
+        /// Where the cluster is.
+        #[command(flatten)]
+        target: OperateTarget,
+    },
+    /// Drain a node, then forget it; its id is never used again
+    RemoveNode {
+        /// Which
+        #[arg(value_name = "NODE")]
+        node: u64,
+        /// Where the cluster is.
+        #[command(flatten)]
+        target: OperateTarget,
+    },
+    /// Give all that a node holds to another, and forget the first; for a node whose disk is lost
+    ReplaceNode {
+        /// The node that goes; it need not run
+        #[arg(value_name = "OLD")]
+        old: u64,
+        /// The node that takes over, added before
+        #[arg(value_name = "NEW")]
+        new: u64,
+        /// Where the cluster is.
+        #[command(flatten)]
+        target: OperateTarget,
+    },
+    /// Even out replicas over the nodes
+    Rebalance {
+        /// Where the cluster is.
+        #[command(flatten)]
+        target: OperateTarget,
+    },
+    /// Have a node lead a shard, now and whenever it can
+    TransferLeader {
+        /// Which shard
+        #[arg(value_name = "SHARD")]
+        shard: u32,
+        /// Who is to lead
+        #[arg(value_name = "NODE")]
+        node: u64,
+        /// Where the cluster is.
+        #[command(flatten)]
+        target: OperateTarget,
+    },
+}
+
+impl OperateArguments {
+    /// Where the cluster is.
+    pub fn target(&self) -> &OperateTarget {
+        match self {
+            Self::AddNode { target, .. }
+            | Self::Drain { target, .. }
+            | Self::RemoveNode { target, .. }
+            | Self::ReplaceNode { target, .. }
+            | Self::Rebalance { target }
+            | Self::TransferLeader { target, .. } => target,
+        }
+    }
 }
 
 /// `rivermark dev`.

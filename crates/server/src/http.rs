@@ -2,7 +2,7 @@
 //!
 //! `/livez` the process turns its loop; `/readyz` clients may be sent here; `/healthz` the same as `/livez`,
 //! for tools that know but one; `/metrics` for Prometheus; `/v1/status` the whole cluster as JSON,
-//! `/v1/doctor` what is wrong with it.
+//! `/v1/doctor` what is wrong with it, `/v1/node` what this node is.
 
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener) -> std::io::Result<()
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .route("/v1/status", get(async |State(node): State<Arc<Node>>| Json(status::gather(&node).await)))
+        .route("/v1/node", get(async |State(node): State<Arc<Node>>| Json(status::of_itself(&node))))
         .route("/v1/doctor", get(async |State(node): State<Arc<Node>>| Json(doctor::examine(&node).await)))
         .with_state(node);
     axum::serve(listener, routes).with_graceful_shutdown(stopping.cancelled_owned()).await

@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod monitors;
 pub mod net;
 pub mod node;
+pub mod operate;
 pub mod pauses;
 pub mod process;
 pub mod reply;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Parser;
 use rivermark_server::args::{Action, Arguments, ClusterAction, ServerArguments};
 use rivermark_server::config::Config;
-use rivermark_server::{admin, dev, logs, start};
+use rivermark_server::{admin, dev, logs, operate, start};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 #[global_allocator]
@@ -43,6 +43,13 @@ fn perform(action: Action) -> anyhow::Result<ExitCode> {
         Action::Health(arguments) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(admin::health(&arguments))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Cluster { action: ClusterAction::Operate(arguments) } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                operate::Operation::open(arguments.target()).await?.perform(&arguments).await
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         Action::Cluster { action: ClusterAction::Status(arguments) } => {

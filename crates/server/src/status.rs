@@ -11,6 +11,7 @@ use rivermark_wire::peer::peer_client::PeerClient;
 use rivermark_wire::peer::{self as wire, StatusRequest, StatusResponse};
 use serde::{Deserialize, Serialize};
 
+use crate::config::{InitialNode, Role};
 use crate::node::{Node, VERSION};
 
 const GATHER_MAX: Duration = Duration::from_secs(1);
@@ -28,6 +29,20 @@ pub struct ClusterStatus {
     pub nodes: Vec<NodeStatus>,
     /// By id; 0 holds the cluster's metadata.
     pub shards: Vec<ShardStatus>,
+}
+
+/// What a node says of itself, of a cluster or not, as `GET /v1/node` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSelf {
+    /// Whether it can hold replicas.
+    pub role: Role,
+    /// Its id and where it is reached.
+    pub node: InitialNode,
+}
+
+/// This node.
+pub fn of_itself(node: &Node) -> NodeSelf {
+    NodeSelf { role: node.config.role, node: node.config.advertised() }
 }
 
 /// One node.
