@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use metrics::{Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::access::Reason;
 use crate::node::{Node, VERSION};
 use crate::status::{position, role_name};
 
@@ -16,7 +17,7 @@ const BUCKETS_S: [f64; 14] =
     [0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// Every series, in the order of the documentation.
-pub const SERIES: [&str; 37] = [
+pub const SERIES: [&str; 38] = [
     "rivermark_build_info",
     "rivermark_uptime_seconds",
     "rivermark_resident_memory_bytes",
@@ -24,6 +25,7 @@ pub const SERIES: [&str; 37] = [
     "rivermark_connections_blocked",
     "rivermark_connections_total",
     "rivermark_connections_rejected_total",
+    "rivermark_access_denied_total",
     "rivermark_client_input_bytes_total",
     "rivermark_client_output_bytes_total",
     "rivermark_commands_total",
@@ -94,6 +96,10 @@ fn process(node: &Node) {
     gauge!("rivermark_connections").set(node.clients.count() as f64);
     gauge!("rivermark_connections_blocked").set(node.clients.blocked() as f64);
     counter!("rivermark_connections_total").absolute(node.clients.total());
+    for reason in Reason::ALL {
+        let refused = node.access.log.count(reason);
+        counter!("rivermark_access_denied_total", "reason" => reason.name()).absolute(refused);
+    }
     counter!("rivermark_connections_rejected_total").absolute(node.stats.rejected_connections.get());
     counter!("rivermark_client_input_bytes_total").absolute(node.stats.input_bytes.get());
     counter!("rivermark_client_output_bytes_total").absolute(node.stats.output_bytes.get());

@@ -22,10 +22,10 @@ pub enum Reason {
     Auth,
 }
 
-/// How many reasons there are.
-const REASONS: usize = 3;
-
 impl Reason {
+    /// Every reason, in the order of the counts.
+    pub const ALL: [Self; 3] = [Self::Command, Self::Key, Self::Auth];
+
     /// As ACL LOG writes it.
     pub fn name(self) -> &'static str {
         match self {
@@ -90,7 +90,7 @@ pub struct Entry {
 pub struct AclLog {
     entries: Mutex<VecDeque<Entry>>,
     next_id: AtomicU64,
-    counts: [AtomicU64; REASONS],
+    counts: [AtomicU64; Reason::ALL.len()],
 }
 
 impl AclLog {
