@@ -27,7 +27,7 @@ fn wait_for_blocked(cluster: &Cluster, node: u16, clients: usize) {
     });
 }
 
-/// Whether a key has one entry pending for a consumer for so long that others may have it.
+/// Makes a stream of one entry, which is pending for the consumer `first` of the group `g`; the entry's id.
 fn deliver(cluster: &Cluster, key: &str) -> String {
     let mut connection = cluster.connect(0);
     ask(&mut connection, &format!("XGROUP CREATE {key} g 0 MKSTREAM"));

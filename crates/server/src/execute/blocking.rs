@@ -113,8 +113,8 @@ async fn attempt_read(node: &Node, read: &XRead) -> Result<Outcome, ReplyError> 
 /// may be read.
 async fn attempt_read_group(node: &Node, read: &XReadGroup) -> Result<Outcome, ReplyError> {
     let topology = node.topology();
-    let shards = by_shard(&topology, read.streams.iter(), |(key, _)| key)?;
-    if shards.len() > 1 {
+    let shares = by_shard(&topology, read.streams.iter(), |(key, _)| key)?;
+    if shares.len() > 1 {
         let keys = read.streams.iter().map(|(key, _)| key.clone()).collect();
         let exist = Query::GroupsExist(GroupsExist { group: read.group.clone(), keys });
         let outcome = shards::ask(node, scatter::query(&topology, exist)?).await.map_err(reply_error)?;
