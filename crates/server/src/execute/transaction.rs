@@ -80,12 +80,17 @@ pub fn refused(
     spec: Option<&CommandSpec>,
     error: ReplyError,
 ) -> ReplyError {
-    let forbidden = matches!(error, ReplyError::CommandForbidden(..));
-    if forbidden && spec.is_some_and(|spec| spec.name == "exec") {
+    let is_exec = match &error {
+        ReplyError::CommandForbidden(..) => spec.is_some_and(|spec| spec.name == "exec"),
+        ReplyError::WrongArity(name) => name[..] == *b"exec",
+        _ => false,
+    };
+    if is_exec {
         session.transaction = None;
         session.watches.clear();
         client.show(|shown| shown.queued = -1);
-        return ReplyError::ExecForbidden(error.to_string().into());
+        let reason = error.to_string();
+        return ReplyError::ExecForbidden(reason.strip_prefix("ERR ").unwrap_or(&reason).to_owned().into());
     }
     if let Some(queue) = &mut session.transaction {
         queue.poisoned = true;
