@@ -81,10 +81,11 @@ pub fn is_near(value: i64) -> bool {
     value.abs_diff(unix_ms()) < HOUR_MS as u64
 }
 
-fn scalar(reply: &Reply) -> Option<String> {
+fn scalar(reply: &Reply) -> Option<Vec<u8>> {
     match reply {
-        Reply::Integer(value) => Some(value.to_string()),
-        other => other.text(),
+        Reply::Integer(value) => Some(value.to_string().into_bytes()),
+        Reply::Bulk(bytes) => Some(bytes.clone()),
+        other => other.text().map(String::into_bytes),
     }
 }
 

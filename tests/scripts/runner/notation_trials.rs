@@ -123,7 +123,7 @@ fn shown_as_written() -> Result<(), Failed> {
 
 fn command_lines() -> Result<(), Failed> {
     let mut variables = Variables::default();
-    variables.set("x", "5-1".to_owned());
+    variables.set("x", b"5-1".to_vec());
     for (line, expected) in [
         ("a  b", vec!["a", "b"]),
         (r#"a "b c" 'd\'e' """#, vec!["a", "b c", "d'e", ""]),

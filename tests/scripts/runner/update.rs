@@ -64,7 +64,9 @@ fn exactly(reply: &Reply) -> String {
 fn merge(two: &Reply, three: &Reply) -> Option<Expected> {
     Some(match (two, three) {
         (Reply::Simple(two), Reply::Simple(three)) if two == three => Expected::Simple(two.clone()),
-        (Reply::Error(two), Reply::Error(three)) if two == three => Expected::Error(two.clone()),
+        (Reply::Error(two), Reply::Error(three)) if two == three => {
+            Expected::Error(two.trim_end().to_owned())
+        }
         (Reply::Integer(two), Reply::Boolean(three)) if *two == i64::from(*three) => {
             Expected::Boolean(*three)
         }

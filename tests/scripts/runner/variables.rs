@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 
 /// Captured values by name. `now` is always there: the clock in Unix milliseconds.
 #[derive(Clone, Debug, Default)]
-pub struct Variables(BTreeMap<String, String>);
+pub struct Variables(BTreeMap<String, Vec<u8>>);
 
 impl Variables {
     /// Keeps a value, in the place of another of the name.
-    pub fn set(&mut self, name: &str, value: String) {
+    pub fn set(&mut self, name: &str, value: Vec<u8>) {
         self.0.insert(name.to_owned(), value);
     }
 
@@ -20,16 +20,20 @@ impl Variables {
     ///
     /// # Errors
     /// Nothing was captured under the name, or the value has no such part.
-    pub fn evaluate(&self, expression: &str) -> Result<String> {
+    pub fn evaluate(&self, expression: &str) -> Result<Vec<u8>> {
         let (path, offset) = match expression.find(['+', '-']) {
             Some(place) => expression.split_at(place),
             None => (expression, ""),
         };
         let (name, part) = path.split_once('.').unwrap_or((path, ""));
         let value = match name {
-            "now" => unix_ms().to_string(),
+            "now" => unix_ms().to_string().into_bytes(),
             _ => self.0.get(name).with_context(|| format!("nothing was captured as ${name}"))?.clone(),
         };
+        if part.is_empty() && offset.is_empty() {
+            return Ok(value);
+        }
+        let value = String::from_utf8(value).with_context(|| format!("${name} is no text"))?;
         let value = match part {
             "" => value,
             "ms" => value.split_once('-').context("not an id")?.0.to_owned(),
@@ -38,11 +42,11 @@ impl Variables {
             _ => anyhow::bail!(".{part} is no part of a value"),
         };
         if offset.is_empty() {
-            return Ok(value);
+            return Ok(value.into_bytes());
         }
         let offset: i64 = offset.parse().with_context(|| format!("offset {offset}"))?;
         let value: i64 = value.parse().with_context(|| format!("${name} is no number: {value}"))?;
-        Ok((value + offset).to_string())
+        Ok((value + offset).to_string().into_bytes())
     }
 }
 

@@ -26,8 +26,8 @@ impl Word {
     pub fn bytes(&self, variables: &Variables) -> Result<Vec<u8>> {
         match self {
             Self::Literal(bytes) => Ok(bytes.clone()),
-            Self::Variable(expression) => Ok(variables.evaluate(expression)?.into_bytes()),
-            Self::Exclusive(expression) => Ok(format!("({}", variables.evaluate(expression)?).into_bytes()),
+            Self::Variable(expression) => variables.evaluate(expression),
+            Self::Exclusive(expression) => Ok([b"(", &variables.evaluate(expression)?[..]].concat()),
         }
     }
 }
