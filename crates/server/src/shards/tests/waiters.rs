@@ -44,10 +44,9 @@ impl MachineView for Streams {
 
     fn look_again_at(&self, key: &StreamKey, group: &GroupName, claim: u64) -> Option<UnixMillis> {
         let group = self.all.get(key)?.groups.get(group)?;
-        // What is delivered from now on may be claimed no sooner than this.
-        let later = self.now + claim.max(1);
-        let next = group.pending.iter().map(|delivered| delivered + claim).filter(|at| *at > self.now);
-        Some(UnixMillis::new(next.chain([later]).min()?))
+        // As the machine has it: by the oldest, or by what is delivered from now on, and soon if that is held.
+        let oldest = group.pending.iter().copied().min().unwrap_or(self.now);
+        Some(UnixMillis::new((oldest + claim).max(self.now + 1)))
     }
 }
 
