@@ -7,5 +7,6 @@ mod idempotence;
 mod load;
 mod membership;
 mod newcomer;
+mod shutdown;
 mod tls;
 mod users;

@@ -4,9 +4,11 @@
 //! `COMPAT_SEQUENCES` (default 10,000) and `COMPAT_SEED` (default 1) choose the run; a difference is
 //! printed with the shortest sequence found that still shows it.
 
+mod command_table;
 mod differences;
 mod generator;
 mod normalise;
+mod operators;
 mod users;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,6 @@
 //! What a client must not be able to do to a node, and to other clients of it.
 
+mod monitors;
 mod versions;
 
 use std::io::{Read, Write};

@@ -98,6 +98,8 @@ pub(super) fn help(arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
             "    Describe the nodes that follow a node.",
             "SHARDS",
             "    Return the shards, their slots and nodes.",
+            "SLAVES <node-id>",
+            "    As REPLICAS, under its former name.",
             "SLOTS",
             "    Return the ranges of slots and their nodes.",
         ],

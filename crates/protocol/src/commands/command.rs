@@ -32,7 +32,7 @@ pub(super) fn info(mut arguments: Arguments<'_>) -> Result<Parsed, ReplyError> {
     }
     let mut frames = Vec::new();
     while let Some(name) = arguments.take() {
-        frames.push(table::find_full(name).map_or(Frame::NullArray, description));
+        frames.push(table::find_full(name).map_or(Frame::Null, description));
     }
     reply(Frame::Array(frames))
 }
@@ -153,9 +153,9 @@ fn description(spec: &CommandSpec) -> Frame {
         Frame::Integer(last),
         Frame::Integer(step),
         Frame::Set(categories.collect()),
-        Frame::Array(spec.tips.iter().map(|tip| Frame::literal(tip)).collect()),
-        Frame::Array(key_specifications(spec)),
-        Frame::Array(spec.subcommands.iter().map(description).collect()),
+        Frame::Set(spec.tips.iter().map(|tip| Frame::literal(tip)).collect()),
+        Frame::Set(key_specifications(spec)),
+        Frame::Set(spec.subcommands.iter().map(description).collect()),
     ])
 }
 

@@ -89,8 +89,6 @@ pub struct CommandSpec {
     pub summary: &'static str,
     /// What it costs.
     pub complexity: &'static str,
-    /// What differs from the command of Redis, and why; empty if nothing does.
-    pub differs: &'static str,
     /// Hints for cluster clients and proxies.
     pub tips: &'static [&'static str],
     /// Its subcommands.
@@ -112,7 +110,6 @@ impl CommandSpec {
             since: "1.0.0",
             summary: "",
             complexity: "O(1)",
-            differs: "",
             tips: &[],
             subcommands: &[],
             parse,
@@ -173,12 +170,6 @@ impl CommandSpec {
         self.since = since;
         self.complexity = complexity;
         self.summary = summary;
-        self
-    }
-
-    /// Says what differs from the command of Redis, and why.
-    pub(super) const fn differs(mut self, what_and_why: &'static str) -> Self {
-        self.differs = what_and_why;
         self
     }
 

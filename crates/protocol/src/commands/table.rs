@@ -4,6 +4,7 @@
 //! builds: one hash of the name as sent, no copy, case ignored.
 
 mod connection;
+mod differences;
 mod keys;
 mod node;
 mod streams;
@@ -47,6 +48,11 @@ pub fn find_full(name: &[u8]) -> Option<&'static CommandSpec> {
         None => find(name),
         Some(bar) => find(&name[..bar])?.subcommand(&name[bar + 1..]),
     }
+}
+
+/// What differs from the command of Redis of this full name, and why.
+pub fn differences() -> impl Iterator<Item = (&'static str, &'static str)> {
+    differences::DIFFERENCES.iter().copied()
 }
 
 /// FNV-1a over the name in lower case.

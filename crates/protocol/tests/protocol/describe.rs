@@ -97,7 +97,7 @@ fn all_count_and_info_agree() {
     assert_eq!(answer("COMMAND INFO"), all);
     assert_eq!(
         answer("COMMAND INFO nope xadd"),
-        Frame::Array(vec![Frame::NullArray, items(&answer("COMMAND INFO XADD"))[0].clone(),])
+        Frame::Array(vec![Frame::Null, items(&answer("COMMAND INFO XADD"))[0].clone(),])
     );
 }
 
@@ -188,7 +188,7 @@ fn a_command_that_treats_two_keys_differently_says_so() {
     for (command, source, destination) in [
         ("copy", &["RO", "access"][..], &["OW", "update"][..]),
         ("rename", &["RW", "access", "delete"], &["OW", "update"]),
-        ("renamenx", &["RW", "access", "delete"], &["OW", "update"]),
+        ("renamenx", &["RW", "access", "delete"], &["OW", "insert"]),
     ] {
         let info = answer(&format!("COMMAND INFO {command}"));
         let specifications = items(&items(&items(&info)[0])[8]);

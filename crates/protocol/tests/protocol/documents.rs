@@ -34,8 +34,8 @@ fn document() -> String {
             for row in rows {
                 let name = row.name.to_ascii_uppercase().replace('|', " ");
                 let _ = writeln!(text, "| `{name}` | {} | {} | {} |", row.summary, row.complexity, row.since);
-                if !row.differs.is_empty() {
-                    differing.push(format!("| `{name}` | {} |\n", row.differs));
+                if let Some((_, text)) = table::differences().find(|(name, _)| *name == row.name) {
+                    differing.push(format!("| `{name}` | {text} |\n"));
                 }
             }
         }
@@ -55,4 +55,13 @@ fn commands_are_documented_as_they_are() {
     }
     let found = std::fs::read_to_string(path).expect("docs/commands.md exists");
     assert!(found == document(), "docs/commands.md is stale: run with UPDATE_DOCS=1");
+}
+
+#[test]
+fn what_differs_is_told_of_commands_there_are_and_once() {
+    let names: Vec<&str> = table::differences().map(|(name, _)| name).collect();
+    for (index, name) in names.iter().enumerate() {
+        assert!(table::find_full(name.as_bytes()).is_some_and(|spec| spec.name == *name), "{name}");
+        assert!(!names[..index].contains(name), "{name} twice");
+    }
 }

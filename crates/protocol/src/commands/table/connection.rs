@@ -125,7 +125,7 @@ const CLIENT: &[CommandSpec] = &[
         "Tells which library the client uses.",
     ),
     row("client|setname", 3, OWN, client::set_name).doc("2.6.9", "O(1)", "Names the connection."),
-    row("client|tracking", -3, OWN, client::tracking).differs("ON is refused: keys are not tracked.").doc(
+    row("client|tracking", -3, OWN, client::tracking).doc(
         "6.0.0",
         "O(1)",
         "Controls client-side caching, which is not supported.",

@@ -119,7 +119,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         .doc("1.0.0", "O(1)", "Renames a key, in the place of any other of the new name on the same shard."),
     row("renamenx", 3, FAST_WRITE, rename::rename_if_free)
         .keys(1, 2, &["RW", "access", "delete"])
-        .destination(&["OW", "update"])
+        .destination(&["OW", "insert"])
         .doc("1.0.0", "O(1)", "Renames a key if the new name is not in use."),
     row("restore", -4, WRITE.with(DENYOOM), rename::restore)
         .also(AclCategories::DANGEROUS)
@@ -163,23 +163,24 @@ const MEMORY: &[CommandSpec] = &[
         "O(1)",
         "Lists the subcommands.",
     ),
-    memory("memory|malloc-stats", 2, memory::allocator_stats)
-        .tips(OF_EVERY_SHARD)
-        .differs("As a Redis without jemalloc: the allocator tells nothing.")
-        .doc("4.0.0", "O(1)", "Returns what the allocator tells: nothing."),
+    memory("memory|malloc-stats", 2, memory::allocator_stats).tips(OF_EVERY_SHARD).doc(
+        "4.0.0",
+        "O(1)",
+        "Returns what the allocator tells: nothing.",
+    ),
     memory("memory|purge", 2, memory::purge)
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .differs("Refused: the allocator gives unused memory back by itself and takes no orders.")
         .doc("4.0.0", "O(1)", "Refused: unused memory is given back anyway."),
-    memory("memory|stats", 2, memory::stats)
-        .tips(OF_EVERY_SHARD)
-        .differs("Fewer fields: only what is measured. `total.allocated` is the resident memory.")
-        .doc("4.0.0", "O(N) for N connections", "Returns what the node's memory is used for."),
-    memory("memory|usage", -3, memory::usage)
-        .flags(READONLY)
-        .keys(2, 2, &["RO"])
-        .differs("SAMPLES is only checked: blocks of entries are counted, not sampled.")
-        .doc("4.0.0", "O(N) for N blocks of entries", "Returns about how many bytes a key takes."),
+    memory("memory|stats", 2, memory::stats).tips(OF_EVERY_SHARD).doc(
+        "4.0.0",
+        "O(N) for N connections",
+        "Returns what the node's memory is used for.",
+    ),
+    memory("memory|usage", -3, memory::usage).flags(READONLY).keys(2, 2, &["RO"]).doc(
+        "4.0.0",
+        "O(N) for N blocks of entries",
+        "Returns about how many bytes a key takes.",
+    ),
 ];
 
 const OBJECT: &[CommandSpec] = &[

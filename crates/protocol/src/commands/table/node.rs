@@ -19,9 +19,6 @@ const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_su
 const LATENCY_TIPS: &[&str] =
     &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"];
 
-const LATENCY_EVENTS: &str = "Events are `command` and `fast-command` (from submission to answer), `log-sync` \
-                              (fdatasync of the log) and `raft-commit` (from proposal to apply).";
-
 const fn row(name: &'static str, arity: i32, flags: CommandFlags, parse: Parse) -> CommandSpec {
     CommandSpec::new(name, arity, CommandGroup::Server, parse).flags(flags)
 }
@@ -35,12 +32,16 @@ const fn about_commands(name: &'static str, arity: i32, parse: Parse) -> Command
 }
 
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    row("bgrewriteaof", 1, SAVES, save::rewrite)
-        .differs("Takes snapshots as BGSAVE does: behind them the log is purged, which is what rewriting it is for.")
-        .doc("1.0.0", "O(1)", "Lets the log be purged behind new snapshots."),
-    row("bgsave", -1, SAVES, save::background)
-        .differs("Takes a snapshot of each of this node's replicas. What was acknowledged is on disk without it.")
-        .doc("1.0.0", "O(1)", "Begins to take snapshots of the node's replicas."),
+    row("bgrewriteaof", 1, SAVES, save::rewrite).doc(
+        "1.0.0",
+        "O(1)",
+        "Lets the log be purged behind new snapshots.",
+    ),
+    row("bgsave", -1, SAVES, save::background).doc(
+        "1.0.0",
+        "O(1)",
+        "Begins to take snapshots of the node's replicas.",
+    ),
     CommandSpec::new("cluster", -2, CommandGroup::Cluster, super::super::container)
         .doc("3.0.0", "Depends on the subcommand", "Describes the cluster.")
         .subcommands(CLUSTER),
@@ -52,15 +53,16 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec::new("config", -2, CommandGroup::Server, super::super::container)
         .doc("2.0.0", "Depends on the subcommand", "Reads and changes parameters.")
         .subcommands(CONFIG),
-    row("debug", -2, OPERATOR_OWN, debug::parse)
-        .differs(
-            "HELP, LOG, OBJECT, PROTOCOL, SLEEP and SET-ACTIVE-EXPIRE 1 only. SLEEP holds back this node's clients, not \
-             its replicas: others would elect a new leader.",
-        )
-        .doc("1.0.0", "Depends on the subcommand", "Serves the tests of clients, where `enable-debug-command` allows."),
-    row("failover", -1, OPERATOR_FOLLOWING, node::failover)
-        .differs("Refused as in a cluster: leaders are elected shard by shard, and SHUTDOWN hands them over.")
-        .doc("6.2.0", "O(1)", "Refused: leaders are elected."),
+    row("debug", -2, OPERATOR_OWN, debug::parse).doc(
+        "1.0.0",
+        "Depends on the subcommand",
+        "Serves the tests of clients, where `enable-debug-command` allows.",
+    ),
+    row("failover", -1, OPERATOR_FOLLOWING, node::failover).doc(
+        "6.2.0",
+        "O(1)",
+        "Refused: leaders are elected.",
+    ),
     row("info", -1, ANYTIME, node::info)
         .also(AclCategories::DANGEROUS)
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
@@ -68,38 +70,45 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     row("lastsave", 1, ANYTIME.with(FAST), node::last_save)
         .also(AclCategories::ADMIN.with(AclCategories::DANGEROUS))
         .tips(NONDETERMINISTIC)
-        .differs("Of SAVE and BGSAVE, or of the start. Replicas are also snapshotted when their log has grown.")
         .doc("1.0.0", "O(1)", "Returns the Unix time in seconds of the last save."),
     CommandSpec::new("latency", -2, CommandGroup::Server, super::super::container)
         .doc("2.8.13", "Depends on the subcommand", "Tells of slow events.")
         .subcommands(LATENCY),
-    row("lolwut", -1, CommandFlags::READONLY.with(FAST), node::lolwut)
-        .differs("No picture, only the version.")
-        .doc("5.0.0", "O(1)", "Tells the version."),
-    row("monitor", 1, OPERATOR_OWN, connection::monitor)
-        .differs(
-            "Arguments are clipped at 4 KiB and 256 in number. A connection that does not take its lines is closed once \
-             8 MiB of them wait.",
-        )
-        .doc("1.0.0", "O(1)", "Shows the commands that clients of this node run, as they come."),
-    row("replicaof", 3, REPLICATES, node::replica_of)
-        .differs("Refused as in a cluster: replicas follow the leader of their shard.")
-        .doc("5.0.0", "O(1)", "Refused: replicas follow the leader of their shard."),
+    row("lolwut", -1, CommandFlags::READONLY.with(FAST), node::lolwut).doc(
+        "5.0.0",
+        "O(1)",
+        "Tells the version.",
+    ),
+    row("monitor", 1, OPERATOR_OWN, connection::monitor).doc(
+        "1.0.0",
+        "O(1)",
+        "Shows the commands that clients of this node run, as they come.",
+    ),
+    row("replicaof", 3, REPLICATES, node::replica_of).doc(
+        "5.0.0",
+        "O(1)",
+        "Refused: replicas follow the leader of their shard.",
+    ),
     row("role", 1, ANYTIME.with(FAST).with(CommandFlags::NOSCRIPT), node::role)
         .also(AclCategories::ADMIN.with(AclCategories::DANGEROUS))
         .doc("2.8.12", "O(1)", "Tells the node's role in replication."),
-    row("save", 1, SAVES.with(CommandFlags::NO_MULTI), save::foreground)
-        .differs("Snapshots this node's replicas while it goes on serving.")
-        .doc("1.0.0", "O(N) for N keys and blocks of entries", "Takes snapshots of the node's replicas."),
-    row("shutdown", -1, OPERATOR_OWN.with(CommandFlags::NO_MULTI).with(CommandFlags::ALLOW_BUSY), shutdown::parse)
-        .differs(
-            "As SIGTERM: hands leadership over, answers what is under way, exits. NOW does not wait for the hand-over. ABORT \
-             is refused once it has begun.",
-        )
-        .doc("1.0.0", "O(1), with SAVE as SAVE", "Stops this node."),
-    row("slaveof", 3, REPLICATES, node::replica_of)
-        .differs("As REPLICAOF.")
-        .doc("1.0.0", "O(1)", "Refused: replicas follow the leader of their shard."),
+    row("save", 1, SAVES.with(CommandFlags::NO_MULTI), save::foreground).doc(
+        "1.0.0",
+        "O(N) for N keys and blocks of entries",
+        "Takes snapshots of the node's replicas.",
+    ),
+    row(
+        "shutdown",
+        -1,
+        OPERATOR_OWN.with(CommandFlags::NO_MULTI).with(CommandFlags::ALLOW_BUSY),
+        shutdown::parse,
+    )
+    .doc("1.0.0", "O(1), with SAVE as SAVE", "Stops this node."),
+    row("slaveof", 3, REPLICATES, node::replica_of).doc(
+        "1.0.0",
+        "O(1)",
+        "Refused: replicas follow the leader of their shard.",
+    ),
     CommandSpec::new("slowlog", -2, CommandGroup::Server, super::super::container)
         .doc("2.2.12", "Depends on the subcommand", "Tells of slow commands.")
         .subcommands(SLOWLOG),
@@ -171,6 +180,10 @@ const CLUSTER: &[CommandSpec] = &[
         "O(N) for N nodes",
         "Returns the shards, their slots and nodes.",
     ),
+    of_cluster("cluster|slaves", 3, cluster::replicas)
+        .flags(STALE.with(CommandFlags::ADMIN))
+        .tips(NONDETERMINISTIC)
+        .doc("3.0.0", "O(N) for N nodes", "As CLUSTER REPLICAS, under its former name."),
     of_cluster("cluster|slots", 2, cluster::slots).tips(NONDETERMINISTIC).doc(
         "3.0.0",
         "O(N) for N nodes",
@@ -237,28 +250,28 @@ const CONFIG: &[CommandSpec] = &[
 ];
 
 const LATENCY: &[CommandSpec] = &[
-    row("latency|doctor", 2, OPERATOR_OWN, latency::doctor)
-        .tips(LATENCY_TIPS)
-        .differs("Its own words, and advice about a disk and a quorum rather than about one thread.")
-        .doc("2.8.13", "O(1)", "Returns an account of slow events, for people."),
-    row("latency|graph", 3, OPERATOR_OWN, latency::graph).tips(LATENCY_TIPS).differs(LATENCY_EVENTS).doc(
+    row("latency|doctor", 2, OPERATOR_OWN, latency::doctor).tips(LATENCY_TIPS).doc(
+        "2.8.13",
+        "O(1)",
+        "Returns an account of slow events, for people.",
+    ),
+    row("latency|graph", 3, OPERATOR_OWN, latency::graph).tips(LATENCY_TIPS).doc(
         "2.8.13",
         "O(1)",
         "Returns a graph of an event's latencies.",
     ),
     row("latency|help", 2, ANYTIME, latency::help).doc("2.8.13", "O(1)", "Lists the subcommands."),
-    row("latency|histogram", -2, OPERATOR_OWN, latency::histogram)
-        .tips(LATENCY_TIPS)
-        .differs(
-            "Durations run from submission to answer, disk and quorum included. Bounds are powers of two.",
-        )
-        .doc("7.0.0", "O(N) for N commands", "Returns how the durations of commands are distributed."),
-    row("latency|history", 3, OPERATOR_OWN, latency::history).tips(LATENCY_TIPS).differs(LATENCY_EVENTS).doc(
+    row("latency|histogram", -2, OPERATOR_OWN, latency::histogram).tips(LATENCY_TIPS).doc(
+        "7.0.0",
+        "O(N) for N commands",
+        "Returns how the durations of commands are distributed.",
+    ),
+    row("latency|history", 3, OPERATOR_OWN, latency::history).tips(LATENCY_TIPS).doc(
         "2.8.13",
         "O(1)",
         "Returns time and latency of an event's samples.",
     ),
-    row("latency|latest", 2, OPERATOR_OWN, latency::latest).tips(LATENCY_TIPS).differs(LATENCY_EVENTS).doc(
+    row("latency|latest", 2, OPERATOR_OWN, latency::latest).tips(LATENCY_TIPS).doc(
         "2.8.13",
         "O(1)",
         "Returns the latest sample of every event.",
@@ -272,10 +285,6 @@ const LATENCY: &[CommandSpec] = &[
 
 const SLOWLOG: &[CommandSpec] = &[
     row("slowlog|get", -2, OPERATOR, node::slow_log_get)
-        .differs(
-            "Durations run from submission to answer, disk and quorum included, without the time a read blocks; hence \
-             `slowlog-log-slower-than` is 100,000 unless set. A transaction is one entry, EXEC.",
-        )
         .tips(&["request_policy:all_nodes", "nondeterministic_output"])
         .doc("2.2.12", "O(N) for N entries returned", "Returns the latest entries of the slow log."),
     row("slowlog|help", 2, ANYTIME, node::slow_log_help).doc("6.2.0", "O(1)", "Lists the subcommands."),
