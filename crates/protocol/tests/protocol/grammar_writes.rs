@@ -80,7 +80,6 @@ fn xadd_options_in_any_order() {
     check("MINID 5", Create, Some(min_id(id(5, 0), EXACT)));
     check("MINID = 5-3", Create, Some(min_id(id(5, 3), EXACT)));
     check("MINID ~ 5-3 NOMKSTREAM LIMIT 9", Keep, Some(min_id(id(5, 3), blocks(Some(9)))));
-    check("LIMIT 0", Create, None);
     check("MAXLEN 0", Create, Some(length(0, EXACT)));
 }
 
@@ -113,6 +112,7 @@ fn xadd_refusals() {
     refuse("XADD s LIMIT 5 * f v", NO_TRIM);
     refuse("XADD s MAXLEN 5 LIMIT 5 * f v", NOT_APPROXIMATE);
     refuse("XADD s MAXLEN = 5 LIMIT 0 * f v", NOT_APPROXIMATE);
+    refuse("XADD s LIMIT 0 * f v", NOT_APPROXIMATE);
     refuse("XADD s MAXLEN 5 LIMIT 5 0-0 f", NOT_APPROXIMATE);
 }
 
