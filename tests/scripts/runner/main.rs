@@ -9,6 +9,7 @@
 mod expected;
 mod matching;
 mod notation_trials;
+mod parse;
 mod run;
 mod script;
 mod target;

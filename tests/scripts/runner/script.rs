@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::expected::{Expected, skip_blanks, word};
+use crate::expected::Expected;
 use crate::matching::Protocol;
+use crate::parse::{skip_blanks, word};
 use crate::words::{Word, split};
 
 /// One file.
