@@ -1,5 +1,6 @@
 """A real three-node cluster for the tests, and ways to disturb it."""
 
+import json
 import os
 import pathlib
 import random
@@ -34,6 +35,13 @@ def free_base_port():
     raise RuntimeError("no free ports")
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
 class Cluster:
     """`rivermark dev` and its nodes. Node numbers run from 0, like the ports."""
 
@@ -44,48 +52,42 @@ class Cluster:
         self.restarted = []
         self.log = open(self.data_dir / "dev.log", "w+")
         self.dev = subprocess.Popen(
-            [BINARY, "dev", "--port", str(self.base), "--data-dir", str(self.data_dir / "data"), *flags],
+            [BINARY, "dev", "--format", "json", "--port", str(self.base), "--data-dir",
+             str(self.data_dir / "data"), *flags],
             stdout=subprocess.PIPE, stderr=self.log, text=True,
         )
-        self.output = []
-        ready = threading.Event()
-
-        def read():
-            for line in self.dev.stdout:
-                self.output.append(line)
-                if line.strip() == "ready":
-                    ready.set()
-            ready.set()
-
-        threading.Thread(target=read, daemon=True).start()
-        if not ready.wait(60) or self.dev.poll() is not None:
+        # The line comes when every node is ready; nothing comes if `dev` ends before.
+        deadline = threading.Timer(60, self.dev.terminate)
+        deadline.start()
+        report = self.dev.stdout.readline()
+        deadline.cancel()
+        if not report:
             self.stop()
-            raise RuntimeError("the cluster did not get ready:\n" + "".join(self.output) + self.tail())
-        self.pids = self.table_pids()
+            raise RuntimeError("the cluster did not get ready:\n" + self.tail())
+        self.nodes = json.loads(report)["nodes"]
+        self.pids = [node["pid"] for node in self.nodes]
 
     def tail(self):
         self.log.flush()
         self.log.seek(0)
         return self.log.read()[-4000:]
 
-    def table_pids(self):
-        """The second column of the table that `rivermark dev` prints."""
-        rows = [[w for w in line.split() if w.isalnum()] for line in self.output if "127.0.0.1:" in line]
-        return [int(row[1]) for row in rows]
-
     def kill(self, node):
         """kill -9, and nothing more: the node's data stays as it is."""
         os.kill(self.pids[node], signal.SIGKILL)
 
+    def is_running(self, node):
+        return pathlib.Path(f"/proc/{self.pids[node]}").exists()
+
     def restart(self, node):
         """Starts a killed node on its data, as an operator would."""
-        while pathlib.Path(f"/proc/{self.pids[node]}").exists():
+        while self.is_running(node):
             for process in self.restarted:
                 process.poll()
             time.sleep(0.02)
-        config = self.data_dir / "data" / f"node-{node + 1}.toml"
-        log = open(self.data_dir / "data" / f"node-{node + 1}.log", "a")
-        process = subprocess.Popen([BINARY, "server", "--config", str(config)], stdout=log, stderr=log)
+        with open(self.nodes[node]["log"], "a") as log:
+            command = [BINARY, "server", "--config", self.nodes[node]["config"]]
+            process = subprocess.Popen(command, stdout=log, stderr=log)
         self.restarted.append(process)
         self.pids[node] = process.pid
         deadline = time.monotonic() + 30
@@ -123,18 +125,27 @@ def shared_cluster():
 
 
 class Disturbance:
-    """What happens in the middle of a program: nothing, or the kill -9 of a node it is not connected to."""
+    """What happens in the middle of a program: nothing, or the kill -9 of a node.
 
-    def __init__(self, cluster, kind, victim):
+    With `down_seconds` the node comes back by itself while the program goes on; else it stays dead until the end.
+    """
+
+    def __init__(self, cluster, kind, victim, down_seconds=None):
         self.cluster, self.kind, self.victim, self.happened = cluster, kind, victim, False
+        self.down_seconds, self.restarter = down_seconds, None
 
     def strike(self):
         self.happened = True
         if self.kind == "kill -9":
             self.cluster.kill(self.victim)
+            if self.down_seconds is not None:
+                self.restarter = threading.Timer(self.down_seconds, self.cluster.restart, [self.victim])
+                self.restarter.start()
 
     def mend(self):
-        if self.kind == "kill -9" and self.happened:
+        if self.restarter is not None:
+            self.restarter.join(60)
+        elif self.kind == "kill -9" and self.happened:
             self.cluster.restart(self.victim)
 
 
@@ -144,6 +155,33 @@ def disturbed(request, shared_cluster):
     disturbance = Disturbance(shared_cluster, request.param, victim=2)
     yield shared_cluster, disturbance
     disturbance.mend()
+
+
+@pytest.fixture(params=["undisturbed", "kill -9"])
+def cut_off(request, shared_cluster):
+    """The cluster and a disturbance that ends every connection of a program that talks to node 0."""
+    disturbance = Disturbance(shared_cluster, request.param, victim=0, down_seconds=2)
+    yield shared_cluster, disturbance
+    disturbance.mend()
+
+
+@pytest.fixture(params=["no", "yes"], ids=["forwards", "redirects"])
+def redirects(request, shared_cluster):
+    """`cluster-redirects` as the test wants it, known at every node; the default afterwards."""
+    set_redirects(shared_cluster, request.param)
+    yield request.param == "yes"
+    set_redirects(shared_cluster, "no")
+
+
+def set_redirects(cluster, value):
+    def is_known(node):
+        try:
+            return cluster.client(node).config_get("cluster-redirects")["cluster-redirects"] == value
+        except redis.ConnectionError:
+            return not cluster.is_running(node)
+
+    cluster.client(1).config_set("cluster-redirects", value)
+    wait_until(lambda: all(is_known(node) for node in range(NODES)))
 
 
 @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])

@@ -71,8 +71,8 @@ impl Cluster {
             .open(self.folder.path().join("dev.log"))
             .expect("a log file");
         let mut dev = Command::new(binary())
-            .args(["dev", "--nodes", &self.nodes.to_string(), "--port", &self.base.to_string()])
-            .args(["--shards", &shards.to_string(), "--data-dir"])
+            .args(["dev", "--format", "json", "--nodes", &self.nodes.to_string()])
+            .args(["--port", &self.base.to_string(), "--shards", &shards.to_string(), "--data-dir"])
             .arg(self.data())
             .args(self.tls.then_some("--tls"))
             .stdout(Stdio::piped())
@@ -83,23 +83,20 @@ impl Cluster {
         self.dev = Some(dev);
         let (sender, ready) = mpsc::channel();
         std::thread::spawn(move || {
-            let mut table = Vec::new();
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if line.trim() == "ready" {
-                    let _ = sender.send(std::mem::take(&mut table));
-                }
-                table.push(line);
+            let mut report = String::new();
+            if BufReader::new(stdout).read_line(&mut report).is_ok() {
+                let _ = sender.send(report);
             }
         });
-        match ready.recv_timeout(Duration::from_secs(60)) {
-            Ok(table) => self.pids = table.iter().filter_map(|row| pid_of(row)).collect(),
-            Err(_) => {
+        match ready.recv_timeout(Duration::from_secs(60)).ok().and_then(|report| pids_of(&report)) {
+            Some(pids) => self.pids = pids,
+            None => {
                 let log = fs::read_to_string(self.folder.path().join("dev.log")).unwrap_or_default();
                 let tail = &log[log.len().saturating_sub(4000)..];
                 panic!("the cluster did not get ready within a minute:\n{tail}");
             }
         }
-        assert_eq!(self.pids.len(), usize::from(self.nodes), "the table names every node's process");
+        assert_eq!(self.pids.len(), usize::from(self.nodes), "the report names every node's process");
     }
 
     /// The RESP port of a node.
@@ -345,9 +342,9 @@ pub fn text_of(reply: &Reply) -> String {
     reply.text().unwrap_or_else(|| panic!("not a string: {reply:?}"))
 }
 
-/// The process id in a row of the table that `rivermark dev` prints: its second number.
-fn pid_of(row: &str) -> Option<u32> {
-    let mut words = row.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric));
-    words.next()?.parse::<u32>().ok()?;
-    words.next()?.parse().ok()
+/// The process ids in what `rivermark dev --format json` printed.
+fn pids_of(report: &str) -> Option<Vec<u32>> {
+    let report: serde_json::Value = serde_json::from_str(report).ok()?;
+    let pid = |node: &serde_json::Value| node["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+    report["nodes"].as_array()?.iter().map(pid).collect()
 }

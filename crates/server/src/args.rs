@@ -220,6 +220,9 @@ pub struct DevArguments {
     /// Log level of the nodes (their logs are in DIR/node-N.log)
     #[arg(long, default_value = "info")]
     pub log_level: String,
+    /// What is printed when all nodes are ready: a table and `ready`, or one line of JSON
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: ReportFormat,
 }
 
 /// `rivermark server`. Flags that are not given stay out of the way of the file and the environment.

@@ -4,6 +4,7 @@
 //! signal otherwise). A child that dies is reported and left dead, so that a failover can be watched.
 
 mod certificates;
+mod report;
 
 use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -20,7 +21,8 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::certificates::{Certificates, Pair};
-use crate::args::DevArguments;
+use self::report::{NodeReport, Report, TlsReport};
+use crate::args::{DevArguments, ReportFormat};
 use crate::config::{Config, InitialNode};
 use crate::http_get::http_get;
 
@@ -83,7 +85,7 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
             (index, status)
         }));
     }
-    let mut cluster = Cluster { running, certificates, exits };
+    let mut cluster = Cluster { running, certificates, exits, format: arguments.format };
     let code = tokio::select! {
         outcome = cluster.serve() => outcome?,
         _ = terminate.recv() => ExitCode::SUCCESS,
@@ -97,6 +99,7 @@ struct Cluster {
     running: Vec<Running>,
     certificates: Option<Certificates>,
     exits: Exits,
+    format: ReportFormat,
 }
 
 impl Cluster {
@@ -115,11 +118,7 @@ impl Cluster {
                 bail!("node {} ended before it was ready ({status}). The end of {}:\n{tail}", node.id, node.log.display());
             }
         }
-        println!("{}", self.table());
-        if let Some(certificates) = &self.certificates {
-            println!("{}", redis_cli(self.running[0].node.port, certificates));
-        }
-        println!("ready");
+        println!("{}", self.report().render(self.format)?);
         while let Some((index, status)) = self.exits.next().await {
             let Running { node, pid } = &self.running[index];
             eprintln!("node {} (pid {pid}) ended: {status}. {} left.", node.id, self.exits.len());
@@ -149,21 +148,24 @@ impl Cluster {
         }
     }
 
-    fn table(&self) -> comfy_table::Table {
-        let mut table = comfy_table::Table::new();
-        table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY);
-        table.set_header(["node", "pid", "resp", "rpc", "http", "data"]);
-        for Running { node, pid } in &self.running {
-            table.add_row([
-                node.id.to_string(),
-                pid.to_string(),
-                format!("127.0.0.1:{}", node.port),
-                format!("127.0.0.1:{}", node.port + RPC_PORT_OFFSET),
-                format!("127.0.0.1:{}", node.port + HTTP_PORT_OFFSET),
-                node.data_dir.display().to_string(),
-            ]);
-        }
-        table
+    fn report(&self) -> Report {
+        let at = |port: u16| format!("127.0.0.1:{port}");
+        let row = |Running { node, pid }: &Running| NodeReport {
+            id: node.id,
+            pid: *pid,
+            resp_address: at(node.port),
+            tls_address: self.certificates.as_ref().map(|_| at(node.port + TLS_PORT_OFFSET)),
+            rpc_address: at(node.port + RPC_PORT_OFFSET),
+            http_address: at(node.port + HTTP_PORT_OFFSET),
+            data_dir: node.data_dir.clone(),
+            config: node.config.clone(),
+            log: node.log.clone(),
+        };
+        let tls = self.certificates.as_ref().map(|certificates| {
+            let Pair { certificate, key } = certificates.client();
+            TlsReport { authority: certificates.authority(), certificate, key }
+        });
+        Report { nodes: self.running.iter().map(row).collect(), tls }
     }
 }
 
@@ -279,18 +281,6 @@ fn write_config(
     }
     std::fs::write(&node.config, toml::to_string(&config)?)
         .with_context(|| format!("writing {}", node.config.display()))
-}
-
-/// How to connect over TLS.
-fn redis_cli(port: u16, certificates: &Certificates) -> String {
-    let Pair { certificate, key } = certificates.client();
-    format!(
-        "redis-cli -p {} --tls --cacert {} --cert {} --key {}",
-        port + TLS_PORT_OFFSET,
-        certificates.authority().display(),
-        certificate.display(),
-        key.display()
-    )
 }
 
 fn spawn(node: &Node) -> anyhow::Result<Child> {

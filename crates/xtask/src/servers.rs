@@ -81,26 +81,23 @@ pub fn start_redis(folder: &Path) -> Result<Server> {
 /// If it does not get ready.
 pub fn start_rivermark(binary: &Path, folder: &Path, shards: u16) -> Result<Server> {
     let mut child = Command::new(binary)
-        .args(["dev", "--port", &RIVERMARK_PORT.to_string(), "--shards", &shards.to_string(), "--data-dir"])
+        .args(["dev", "--format", "json", "--port", &RIVERMARK_PORT.to_string()])
+        .args(["--shards", &shards.to_string(), "--data-dir"])
         .arg(folder)
         .stdout(Stdio::piped())
         .spawn()
         .context("starting rivermark dev")?;
     let stdout = child.stdout.take().context("stdout is piped")?;
     let mut server = Server { child, node_pids: Vec::new() };
-    for line in BufReader::new(stdout).lines() {
-        let line = line?;
-        if line.trim() == "ready" {
-            return Ok(server);
-        }
-        server.node_pids.extend(pid_of(&line));
-    }
-    bail!("the cluster did not get ready")
+    let mut report = String::new();
+    BufReader::new(stdout).read_line(&mut report)?;
+    server.node_pids = pids_of(&report).context("the cluster did not get ready")?;
+    Ok(server)
 }
 
-/// The process id in a row of the table that `rivermark dev` prints: its second number.
-fn pid_of(row: &str) -> Option<u32> {
-    let mut words = row.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric));
-    words.next()?.parse::<u32>().ok()?;
-    words.next()?.parse().ok()
+/// The process ids in what `rivermark dev --format json` printed.
+fn pids_of(report: &str) -> Option<Vec<u32>> {
+    let report: serde_json::Value = serde_json::from_str(report).ok()?;
+    let pid = |node: &serde_json::Value| node["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+    report["nodes"].as_array()?.iter().map(pid).collect()
 }

@@ -34,19 +34,20 @@ class Cluster {
     cluster.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'rivermark-ioredis-'));
     cluster.base = await freeBasePort();
     cluster.processes = [];
-    const dev = cluster.run(['dev', '--port', String(cluster.base), '--data-dir', path.join(cluster.folder, 'data')]);
+    const data = path.join(cluster.folder, 'data');
+    const dev = cluster.run(['dev', '--format', 'json', '--port', String(cluster.base), '--data-dir', data]);
     let output = '';
+    // One line, printed when every node is ready.
     await new Promise((resolve, reject) => {
       dev.stdout.on('data', (bytes) => {
         output += bytes;
-        if (/^ready$/m.test(output)) resolve();
+        if (output.includes('\n')) resolve();
       });
       dev.once('exit', (code) => reject(new Error(`dev ended with ${code}:\n${output}`)));
       setTimeout(() => reject(new Error(`not ready:\n${output}`)), 60000).unref();
     });
-    // The second column of the table that `rivermark dev` prints.
-    const rows = output.split('\n').filter((line) => line.includes('127.0.0.1:'));
-    cluster.pids = rows.map((row) => Number(row.split(/\s+/).filter((word) => /^\w+$/.test(word))[1]));
+    cluster.nodes = JSON.parse(output).nodes;
+    cluster.pids = cluster.nodes.map((node) => node.pid);
     return cluster;
   }
 
@@ -65,7 +66,7 @@ class Cluster {
   }
 
   async restart(node) {
-    const child = this.run(['server', '--config', path.join(this.folder, 'data', `node-${node + 1}.toml`)]);
+    const child = this.run(['server', '--config', this.nodes[node].config]);
     child.stdout.resume();
     this.pids[node] = child.pid;
     for (let attempt = 0; attempt < 300; attempt++) {
