@@ -23,7 +23,7 @@ pub enum Redirect {
     CrossSlot,
     /// The slot has no owner.
     SlotNotServed,
-    /// The slot's shard has no leader at present.
+    /// The slot's shard has no leader, and too few replicas to elect one.
     Down,
 }
 
@@ -58,8 +58,9 @@ impl fmt::Display for Target {
 }
 
 /// What to tell a client whose request has keys of `slots`, if nodes answer only for shards they lead.
-/// `None`: serve it here, because this node leads the shard, because there are no keys, or because the leader
-/// cannot be reached the way the client is connected.
+/// `None`: serve it here, because this node leads the shard, because there are no keys, because the shard elects a
+/// leader and to wait here spares the client an error, or because the leader cannot be reached the way the client
+/// is connected.
 pub fn redirect(
     topology: &Topology,
     observation: &Observation,
@@ -76,7 +77,9 @@ pub fn redirect(
         Ok(Route::Anywhere | Route::Shards(_)) => unreachable!("one slot has one owner"),
         Err(error) => return Some(error.into()),
     };
-    let Some(leader) = observation.leader_of(shard) else { return Some(Redirect::Down) };
+    let Some(leader) = observation.leader_of(shard) else {
+        return (!observation.has_quorum(shard)).then_some(Redirect::Down);
+    };
     if leader == observation.local {
         return None;
     }
@@ -123,14 +126,19 @@ mod tests {
         check(2, leaders, &["{foo}a", "{foo}b"], Some("MOVED 12182 10.0.0.1:6379"));
         // One shard, two slots: a client that follows redirects expects Redis's rule.
         check(2, leaders, &["hello", "bar"], Some("CROSSSLOT Keys in request don't hash to the same slot"));
-        check(1, &[], &["foo"], Some("CLUSTERDOWN The cluster is down"));
     }
 
     #[test]
-    fn an_unreachable_leader_is_none() {
-        let told =
-            redirect(&cluster(3, 1), &observe(2, &[(1, 1)], &[1]), Transport::Plain, [Slot::of(b"foo")]);
-        assert_eq!(told, Some(Redirect::Down));
+    fn an_election_is_waited_for_and_a_lost_quorum_is_told() {
+        let check = |leaders: &[(u32, u64)], unreachable: &[u64], expected: Option<Redirect>| {
+            let observation = observe(2, leaders, unreachable);
+            let told = redirect(&cluster(3, 1), &observation, Transport::Plain, [Slot::of(b"foo")]);
+            assert_eq!(told, expected, "{leaders:?} {unreachable:?}");
+        };
+        check(&[], &[], None);
+        check(&[(1, 1)], &[1], None);
+        check(&[(1, 1)], &[1, 3], Some(Redirect::Down));
+        check(&[], &[1, 3], Some(Redirect::Down));
     }
 
     #[test]
