@@ -99,15 +99,22 @@ fn black_box(root: &Path, target: &str) -> Command {
 
 fn run_clients(arguments: &TestArguments, root: &Path, plan: &mut Plan) {
     let folder = root.join("tests/clients");
-    if arguments.wants("clients redis-py") {
+    if arguments.wants("clients redis-rs") {
+        plan.run("clients redis-rs", &mut black_box(root, "redis-rs"));
+    }
+    if arguments.wants("clients python") {
+        // Those of the tests that run Debian's redis-cli and redis-benchmark skip themselves without them.
+        if let Err(reason) = ensure_debian_program("redis-benchmark", "redis-tools") {
+            plan.skip("clients redis-tools", reason);
+        }
         match ensure_python(&target_directory().join("python"), &folder.join("requirements.txt")) {
             Ok(python) => {
                 let mut command = Command::new(python);
                 command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(&folder);
                 command.env("RIVERMARK_BIN", binary()).env("PYTHONDONTWRITEBYTECODE", "1");
-                plan.run("clients redis-py", &mut command);
+                plan.run("clients python", &mut command);
             }
-            Err(reason) => plan.skip("clients redis-py", reason),
+            Err(reason) => plan.skip("clients python", reason),
         }
     }
     if arguments.wants("clients ioredis") {
