@@ -58,18 +58,19 @@ def test_benchmark_of_xadd(disturbed, key):
     """Every request the benchmark counts is an entry: with and without pipelines, many connections."""
     cluster, disturbance = disturbed
     client = cluster.client(1)
+    payload = "x" * 100
     for clients, pipeline, requests in ((50, 1, 4000), (50, 16, 20000), (1, 1, 200)):
         stream = f"{key}:{clients}:{pipeline}"
         strike = threading.Timer(0.3, disturbance.strike) if pipeline == 16 else None
         if strike:
             strike.start()
-        options = ["-c", clients, "-P", pipeline, "-n", requests, "-d", 100, "--csv"]
-        output = run("redis-benchmark", cluster.ports[0], *options, "XADD", stream, "*", "f", "__data__")
+        options = ["-c", clients, "-P", pipeline, "-n", requests, "--csv"]
+        output = run("redis-benchmark", cluster.ports[0], *options, "XADD", stream, "*", "f", payload)
         if strike:
             strike.join()
         assert re.search(r'^"XADD .*","\d+', output, re.MULTILINE), output
         assert client.xlen(stream) == requests
-    assert len(client.xrange(f"{key}:1:1", count=1)[0][1]["f"]) == 100
+    assert len(client.xrange(f"{key}:1:1", count=1)[0][1]["f"]) == len(payload)
 
 
 def test_benchmark_of_a_cluster(shared_cluster, redirects, key):

@@ -129,8 +129,7 @@ mod tests {
     fn with_tls_the_table_tells_how_to_connect() {
         let mut report = report();
         report.nodes[0].tls_address = Some("127.0.0.1:7379".to_owned());
-        report.tls =
-            Some(TlsReport { authority: "ca".into(), certificate: "crt".into(), key: "key".into() });
+        report.tls = Some(TlsReport { authority: "ca".into(), certificate: "crt".into(), key: "key".into() });
         let text = report.render(ReportFormat::Table).expect("a table has no bounds");
         let line = text.lines().rev().nth(1).expect("a line before the last");
         assert_eq!(line, "redis-cli -p 7379 --tls --cacert ca --cert crt --key key");
