@@ -17,7 +17,7 @@ const BUCKETS_S: [f64; 14] =
     [0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// Every series, in the order of the documentation.
-pub const SERIES: [&str; 38] = [
+pub const SERIES: [&str; 39] = [
     "rivermark_build_info",
     "rivermark_uptime_seconds",
     "rivermark_resident_memory_bytes",
@@ -26,6 +26,7 @@ pub const SERIES: [&str; 38] = [
     "rivermark_connections_total",
     "rivermark_connections_rejected_total",
     "rivermark_access_denied_total",
+    "rivermark_tls_handshakes_failed_total",
     "rivermark_client_input_bytes_total",
     "rivermark_client_output_bytes_total",
     "rivermark_commands_total",
@@ -101,6 +102,7 @@ fn process(node: &Node) {
         counter!("rivermark_access_denied_total", "reason" => reason.name()).absolute(refused);
     }
     counter!("rivermark_connections_rejected_total").absolute(node.stats.rejected_connections.get());
+    counter!("rivermark_tls_handshakes_failed_total").absolute(node.stats.failed_handshakes.get());
     counter!("rivermark_client_input_bytes_total").absolute(node.stats.input_bytes.get());
     counter!("rivermark_client_output_bytes_total").absolute(node.stats.output_bytes.get());
 }

@@ -33,7 +33,7 @@ pub async fn serve(
     let closed = closing.clone().cancelled_owned();
     let served = match certificates.filter(|certificates| certificates.for_nodes().is_some()) {
         Some(certificates) => {
-            let incoming = tls_incoming(listener, certificates, closing);
+            let incoming = tls_incoming(node, listener, certificates, closing);
             router.serve_with_incoming_shutdown(incoming, closed).await
         }
         None => {
@@ -75,6 +75,7 @@ fn router(node: &Arc<Node>) -> Router {
 /// The connections of nodes that showed a certificate. Handshakes run beside each other: one that hangs holds
 /// up nobody.
 fn tls_incoming(
+    node: Arc<Node>,
     listener: TcpListener,
     certificates: Arc<Certificates>,
     closing: CancellationToken,
@@ -100,11 +101,12 @@ fn tls_incoming(
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%peer, %error, "socket options could not be set");
             }
-            let done = done.clone();
+            let (node, done) = (Arc::clone(&node), done.clone());
             tokio::spawn(async move {
-                if let Some(stream) = perform(permit, stream, peer, config).await {
-                    // Nobody takes it: the node is going down.
-                    let _ = done.send(Ok(stream)).await;
+                match perform(permit, stream, peer, config).await {
+                    // If nobody takes it, the node is going down.
+                    Some(stream) => drop(done.send(Ok(stream)).await),
+                    None => node.stats.failed_handshakes.increase(),
                 }
             });
         }

@@ -37,6 +37,8 @@ pub struct Stats {
     errors: Mutex<BTreeMap<&'static str, u64>>,
     /// Connections turned away.
     pub rejected_connections: Counter,
+    /// TLS connections of clients or nodes that came to nothing.
+    pub failed_handshakes: Counter,
     /// Bytes read from clients.
     pub input_bytes: Counter,
     /// Bytes written to clients.
@@ -57,6 +59,7 @@ impl Default for Stats {
             commands,
             errors: Mutex::default(),
             rejected_connections: Counter::default(),
+            failed_handshakes: Counter::default(),
             input_bytes: Counter::default(),
             output_bytes: Counter::default(),
             reads: Counter::default(),

@@ -69,10 +69,11 @@ pub async fn accept_tls(
                 () = node.stopping.cancelled() => return,
             };
             match performed.map(ClientStream::after_handshake) {
-                Some(Ok((stream, input))) => admit(&node, stream, input, peer, &own_tasks),
+                Some(Ok((stream, input))) => return admit(&node, stream, input, peer, &own_tasks),
                 Some(Err(error)) => tracing::debug!(%peer, %error, "no TLS connection"),
                 None => {}
             }
+            node.stats.failed_handshakes.increase();
         });
     }
 }

@@ -222,6 +222,38 @@ fn who_does_not_speak_tls_is_cut_off_and_nobody_else_notices() {
     assert_eq!(confused.read_to_end(), "");
     assert_eq!(ask(&mut client, "PING"), "+PONG");
     plain.check("PING", "+PONG");
+    let (_, metrics) = node.server.get("/metrics");
+    assert!(metrics.contains("\nrivermark_tls_handshakes_failed_total 4\n"), "{metrics}");
+}
+
+#[test]
+fn a_client_that_only_writes_is_still_answered() {
+    let node = TlsServer::start(&[]);
+    let mut client = node.connect();
+    let adds: String = (1..=500).map(|n| format!("XADD s {n}-1 f v\r\n")).collect();
+    client.get_mut().write_all(format!("{adds}XLEN s\r\n").as_bytes()).expect("sent");
+    client.get_mut().conn.send_close_notify();
+    client.get_mut().flush().expect("sent");
+    let mut all = String::new();
+    client.read_to_string(&mut all).expect("closed in order");
+    assert!(all.ends_with(":500\r\n"), "{}", &all[all.len().saturating_sub(60)..]);
+}
+
+#[test]
+fn a_blocked_client_that_goes_away_is_noticed() {
+    let node = TlsServer::start(&[]);
+    let mut watcher = node.server.connect();
+    for says_so in [true, false] {
+        let mut client = node.connect();
+        client.get_mut().write_all(b"XREAD BLOCK 0 STREAMS s $\r\n").expect("sent");
+        watcher.wait_for_blocked(1);
+        if says_so {
+            client.get_mut().conn.send_close_notify();
+            client.get_mut().flush().expect("sent");
+        }
+        drop(client);
+        watcher.wait_for_blocked(0);
+    }
 }
 
 #[test]
