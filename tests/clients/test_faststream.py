@@ -105,7 +105,8 @@ def test_a_second_consumer_takes_over_by_autoclaim(disturbed, key):
             await until(lambda: len(taken) == 20)
 
     asyncio.run(program())
-    assert taken == list(range(20))
+    # Not in order: a scan that begins just before the entries are idle for long enough goes on with the later ones.
+    assert sorted(taken) == list(range(20))
     assert cluster.client(1).xpending(key, "workers")["pending"] == 0
 
 
