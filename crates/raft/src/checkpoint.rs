@@ -192,12 +192,7 @@ impl Shared {
             return replica.checkpoint(step).await;
         }
         let channel = self.peers.control(node).ok_or("its address is not known")?;
-        let target = wire::Target {
-            shard: shard.get(),
-            from_node: self.node_id.get(),
-            to_node: node.get(),
-            cluster: self.cluster.load(std::sync::atomic::Ordering::Relaxed),
-        };
+        let target = self.target(shard, node);
         let request = wire::CheckpointRequest { target: Some(target), step: Some(step) };
         let mut client = RaftClient::new(channel);
         let call = tokio::time::timeout(STEP_WITHIN, client.checkpoint(request)).await;

@@ -12,6 +12,11 @@ use crate::type_config::{
 
 type TransferLeaderResponse = openraft::raft::TransferLeaderResponse<TypeConfig>;
 
+/// What calls between nodes carry of the cluster's id.
+pub(crate) fn low_half(cluster_id: u128) -> u64 {
+    cluster_id as u64
+}
+
 pub(crate) fn log_id_to_wire(id: LogId) -> wire::LogId {
     wire::LogId { term: id.leader_id.term, node: id.leader_id.node_id, index: id.index }
 }

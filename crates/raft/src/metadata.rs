@@ -24,59 +24,24 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(2);
 
 impl Shared {
     pub(crate) async fn propose_metadata(&self, command: &Command) -> Result<Outcome, ProposeError> {
-        let deadline = Instant::now() + RETRY_MAX;
-        let mut told = None;
-        // Nodes asked in this round that could not help.
-        let mut asked = BTreeSet::new();
-        loop {
-            if self.is_stopping() {
-                return Err(ProposeError::ShuttingDown);
-            }
-            let hint = told.take().or_else(|| self.leaders.leader_of(ShardId::METADATA));
-            let target = hint.filter(|node| !asked.contains(node)).or_else(|| self.anyone_but(&asked));
-            let error = match target {
-                Some(node) => match self.propose_metadata_at(node, command).await {
-                    Ok(outcome) => return Ok(outcome),
-                    Err(error) => {
-                        asked.insert(node);
-                        error
-                    }
-                },
-                None => ProposeError::NotLeader { leader: None },
-            };
-            if let ProposeError::NotLeader { leader: Some(leader) } = error
-                && !asked.contains(&leader)
-            {
-                told = Some(leader);
-                continue;
-            }
-            if Instant::now() >= deadline {
-                return Err(error);
-            }
-            if self.anyone_but(&asked).is_none() {
-                asked.clear();
-                tokio::time::sleep(RETRY_INTERVAL).await;
-            }
-        }
-    }
-
-    fn anyone_but(&self, asked: &BTreeSet<NodeId>) -> Option<NodeId> {
-        let own = self.any_replica(ShardId::METADATA).map(|_| self.node_id);
-        own.into_iter().chain(self.peers.nodes()).find(|node| !asked.contains(node))
+        let hint = || self.leaders.leader_of(ShardId::METADATA);
+        let nodes = || {
+            let own = self.any_replica(ShardId::METADATA).map(|_| self.node_id);
+            own.into_iter().chain(self.peers.nodes()).collect()
+        };
+        propose_in_turn(RETRY_MAX, hint, nodes, |node| self.propose_metadata_at(node, command)).await
     }
 
     async fn propose_metadata_at(&self, node: NodeId, command: &Command) -> Result<Outcome, ProposeError> {
+        if self.is_stopping() {
+            return Err(ProposeError::ShuttingDown);
+        }
         if node == self.node_id {
             return self.propose_metadata_here(command).await;
         }
         let unreachable = ProposeError::NotLeader { leader: None };
         let Some(channel) = self.peers.control(node) else { return Err(unreachable) };
-        let target = wire::Target {
-            shard: ShardId::METADATA.get(),
-            from_node: self.node_id.get(),
-            to_node: node.get(),
-            cluster: self.cluster.load(std::sync::atomic::Ordering::Relaxed),
-        };
+        let target = self.target(ShardId::METADATA, node);
         propose_over(channel, target, command).await
     }
 
@@ -106,6 +71,51 @@ impl Shared {
                     return Err(ProposeError::OutcomeUnknown);
                 }
             }
+        }
+    }
+}
+
+/// Proposes to one node after the other until a leader of the metadata has decided, for so long: first to whoever
+/// is said to lead, then round and round. A node that is shutting down asks nobody any more.
+pub(crate) async fn propose_in_turn<F>(
+    retry_max: Duration,
+    hint: impl Fn() -> Option<NodeId>,
+    nodes: impl Fn() -> Vec<NodeId>,
+    propose_at: impl Fn(NodeId) -> F,
+) -> Result<Outcome, ProposeError>
+where
+    F: Future<Output = Result<Outcome, ProposeError>>,
+{
+    let deadline = Instant::now() + retry_max;
+    let anyone_but = |asked: &BTreeSet<NodeId>| nodes().into_iter().find(|node| !asked.contains(node));
+    let mut told = None;
+    // Nodes asked in this round that could not help.
+    let mut asked = BTreeSet::new();
+    loop {
+        let likely = told.take().or_else(&hint).filter(|node| !asked.contains(node));
+        let error = match likely.or_else(|| anyone_but(&asked)) {
+            Some(node) => match propose_at(node).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(ProposeError::ShuttingDown) => return Err(ProposeError::ShuttingDown),
+                Err(error) => {
+                    asked.insert(node);
+                    error
+                }
+            },
+            None => ProposeError::NotLeader { leader: None },
+        };
+        if let ProposeError::NotLeader { leader: Some(leader) } = error
+            && !asked.contains(&leader)
+        {
+            told = Some(leader);
+            continue;
+        }
+        if Instant::now() >= deadline {
+            return Err(error);
+        }
+        if anyone_but(&asked).is_none() {
+            asked.clear();
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 }

@@ -3,7 +3,7 @@
 //! It speaks to the nodes' own listener, and is trusted as they are: with TLS between nodes it needs a
 //! certificate of theirs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +11,13 @@ use rivermark_cluster::{Command, Node, NodeState, Outcome, Rejection, Topology};
 use rivermark_types::{NodeId, ShardId};
 use rivermark_wire::raft as wire;
 use rivermark_wire::raft::raft_client::RaftClient;
-use tokio::time::Instant;
 
+use crate::convert::low_half;
 use crate::error::ProposeError;
-use crate::metadata::propose_over;
+use crate::metadata::{propose_in_turn, propose_over};
 use crate::transport::{Dialer, Peers};
 
 const RETRY_MAX: Duration = Duration::from_secs(15);
-const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// A program's access to a cluster's metadata.
@@ -89,29 +88,12 @@ impl Operator {
     /// # Errors
     /// See [`OperatorError`].
     pub async fn propose(&self, command: &Command) -> Result<bool, OperatorError> {
-        let deadline = Instant::now() + RETRY_MAX;
-        let mut asked = BTreeSet::new();
-        let mut told = None;
-        loop {
-            let next = || self.peers.nodes().into_iter().find(|node| !asked.contains(node));
-            let Some(node) = told.take().filter(|node| !asked.contains(node)).or_else(next) else {
-                asked.clear();
-                tokio::time::sleep(RETRY_INTERVAL).await;
-                continue;
-            };
-            asked.insert(node);
-            let error = match self.propose_at(node, command).await {
-                Ok(Outcome::Changed { .. }) => return Ok(true),
-                Ok(Outcome::Unchanged { .. }) => return Ok(false),
-                Ok(Outcome::Rejected(rejection)) => return Err(rejection.into()),
-                Err(error) => error,
-            };
-            if let ProposeError::NotLeader { leader } = error {
-                told = leader;
-            }
-            if Instant::now() >= deadline {
-                return Err(OperatorError::Unreachable(error));
-            }
+        let nodes = || self.peers.nodes();
+        match propose_in_turn(RETRY_MAX, || None, nodes, |node| self.propose_at(node, command)).await {
+            Ok(Outcome::Changed { .. }) => Ok(true),
+            Ok(Outcome::Unchanged { .. }) => Ok(false),
+            Ok(Outcome::Rejected(rejection)) => Err(OperatorError::Rejected(rejection)),
+            Err(error) => Err(OperatorError::Unreachable(error)),
         }
     }
 
@@ -125,9 +107,4 @@ impl Operator {
         };
         propose_over(channel, target, command).await
     }
-}
-
-/// What calls between nodes carry of the cluster's id.
-fn low_half(cluster_id: u128) -> u64 {
-    cluster_id as u64
 }

@@ -10,9 +10,11 @@ use rivermark_cluster::Topology;
 use rivermark_raft_log::RaftLog;
 use rivermark_store::{Cache, ClusterId, NodeIdentity, SnapshotStore};
 use rivermark_types::{Clock, NodeId, ShardId};
+use rivermark_wire::raft as wire;
 use tokio::sync::watch;
 
 use crate::apply::Audience;
+use crate::convert::low_half;
 use crate::error::{FatalError, ReplicaError, StartError};
 use crate::leaders::Leaders;
 use crate::network::Network;
@@ -191,6 +193,16 @@ impl Shared {
         }
     }
 
+    /// What a call to another node begins with.
+    pub(crate) fn target(&self, shard: ShardId, to: NodeId) -> wire::Target {
+        wire::Target {
+            shard: shard.get(),
+            from_node: self.node_id.get(),
+            to_node: to.get(),
+            cluster: self.cluster.load(Ordering::Relaxed),
+        }
+    }
+
     /// Takes over a topology newer than the one known.
     pub(crate) fn publish_topology(&self, topology: Arc<Topology>) {
         let Some(id) = topology.cluster_id() else { return };
@@ -199,7 +211,7 @@ impl Shared {
             tracing::error!("refused the topology of another cluster: {id:032x}");
             return;
         }
-        self.cluster.store(id as u64, Ordering::Relaxed);
+        self.cluster.store(low_half(id), Ordering::Relaxed);
         self.topology.send_if_modified(|known| {
             let is_newer = known.cluster_id().is_none() || topology.epoch() > known.epoch();
             if is_newer {
