@@ -23,19 +23,12 @@ pub fn authorise(
     request: &Request,
     context: Context,
 ) -> Result<(), ReplyError> {
-    match account.permissions().check(spec, request) {
-        Ok(()) => Ok(()),
-        Err(denial) => {
-            note(node, client, account, spec, request, context, denial);
-            Err(match denial {
-                Denial::Command => ReplyError::CommandForbidden(
-                    account.name().clone(),
-                    Bytes::from_static(spec.name.as_bytes()),
-                ),
-                Denial::Key(_) => ReplyError::KeyForbidden,
-            })
+    judge(node, client, account, spec, request, context).map_err(|denial| match denial {
+        Denial::Command => {
+            ReplyError::CommandForbidden(account.name().clone(), Bytes::from_static(spec.name.as_bytes()))
         }
-    }
+        Denial::Key(_) => ReplyError::KeyForbidden,
+    })
 }
 
 /// The same at EXEC, for a command queued before: the rights may have changed since.
@@ -49,16 +42,13 @@ pub fn authorise_queued(
     spec: &'static CommandSpec,
     request: &Request,
 ) -> Result<(), ReplyError> {
-    let denial = match account.permissions().check(spec, request) {
-        Ok(()) => return Ok(()),
-        Err(denial) => denial,
-    };
-    note(node, client, account, spec, request, Context::Multi, denial);
-    let reason: &'static [u8] = match denial {
-        Denial::Command => b"no permission to run the command or subcommand",
-        Denial::Key(_) => b"no permission to touch the specified keys",
-    };
-    Err(ReplyError::QueuedForbidden(Bytes::from_static(reason)))
+    judge(node, client, account, spec, request, Context::Multi).map_err(|denial| {
+        let reason: &'static [u8] = match denial {
+            Denial::Command => b"no permission to run the command or subcommand",
+            Denial::Key(_) => b"no permission to touch the specified keys",
+        };
+        ReplyError::QueuedForbidden(Bytes::from_static(reason))
+    })
 }
 
 /// What ACL DRYRUN says of a denial.
@@ -81,19 +71,21 @@ fn cut(text: &[u8]) -> Bytes {
     Bytes::copy_from_slice(&text[..text.len().min(ACL_LOG_TEXT_BYTES_MAX)])
 }
 
-fn note(
+/// Checks a request and notes what is denied.
+fn judge(
     node: &Node,
     client: &Client,
     account: &Account,
     spec: &'static CommandSpec,
     request: &Request,
     context: Context,
-    denial: Denial,
-) {
-    let (reason, object) = match denial {
-        Denial::Command => (Reason::Command, Bytes::from_static(spec.name.as_bytes())),
-        Denial::Key(index) => (Reason::Key, cut(request.get(index).unwrap_or_default())),
-    };
-    let attempt = Attempt { reason, context, object, username: account.name().clone() };
-    node.access.log.note(attempt, unix_ms(), client.line(), node.tunables.acl_log_entries_max());
+) -> Result<(), Denial> {
+    account.permissions().check(spec, request).inspect_err(|denial| {
+        let (reason, object) = match denial {
+            Denial::Command => (Reason::Command, Bytes::from_static(spec.name.as_bytes())),
+            Denial::Key(index) => (Reason::Key, cut(request.get(*index).unwrap_or_default())),
+        };
+        let attempt = Attempt { reason, context, object, username: account.name().clone() };
+        node.access.log.note(attempt, unix_ms(), client.line(), node.tunables.acl_log_entries_max());
+    })
 }
