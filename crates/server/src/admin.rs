@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
 use comfy_table::{Table, presets};
+use serde::de::DeserializeOwned;
 
 use crate::args::{HealthArguments, ReportFormat, StatusArguments};
 use crate::doctor::DoctorReport;
 use crate::http_get::http_get;
 use crate::status::ClusterStatus;
 
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How long a node may take to answer what needs no examination.
+pub const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// Replicas of many gigabytes take their time to read themselves.
 const EXAMINATION_MAX: Duration = Duration::from_secs(300);
 
@@ -20,13 +21,10 @@ const EXAMINATION_MAX: Duration = Duration::from_secs(300);
 /// # Errors
 /// The node cannot be reached or answers nonsense.
 pub async fn status(arguments: &StatusArguments) -> anyhow::Result<()> {
-    let body = ask(&arguments.address, "/v1/status", ANSWER_MAX).await?;
+    let (status, text): (ClusterStatus, _) = ask(&arguments.address, "/v1/status", ANSWER_MAX).await?;
     match arguments.format {
-        ReportFormat::Json => println!("{}", String::from_utf8_lossy(&body)),
-        ReportFormat::Table => {
-            let status: ClusterStatus = serde_json::from_slice(&body).context("reading the node's answer")?;
-            println!("{}", tables(&status));
-        }
+        ReportFormat::Json => println!("{text}"),
+        ReportFormat::Table => println!("{}", tables(&status)),
     }
     Ok(())
 }
@@ -36,27 +34,31 @@ pub async fn status(arguments: &StatusArguments) -> anyhow::Result<()> {
 /// # Errors
 /// The node cannot be reached or answers nonsense.
 pub async fn doctor(arguments: &StatusArguments) -> anyhow::Result<bool> {
-    let body = ask(&arguments.address, "/v1/doctor", EXAMINATION_MAX).await?;
-    let report: DoctorReport = serde_json::from_slice(&body).context("reading the node's answer")?;
+    let (report, text): (DoctorReport, _) = ask(&arguments.address, "/v1/doctor", EXAMINATION_MAX).await?;
     match arguments.format {
-        ReportFormat::Json => println!("{}", String::from_utf8_lossy(&body)),
+        ReportFormat::Json => println!("{text}"),
         ReportFormat::Table => println!("{}", examination(&report)),
     }
     Ok(report.is_sound)
 }
 
-/// Asks a node over HTTP for a page that must be there.
+/// Asks a node over HTTP for what it answers in JSON; the value, and the text as it came.
 ///
 /// # Errors
-/// It cannot be reached, or refuses.
-pub async fn ask(address: &str, path: &str, deadline: Duration) -> anyhow::Result<Bytes> {
+/// It cannot be reached, refuses, or answers nonsense.
+pub async fn ask<T: DeserializeOwned>(
+    address: &str,
+    path: &str,
+    deadline: Duration,
+) -> anyhow::Result<(T, String)> {
     let (code, body) = http_get(address, path, deadline)
         .await
         .context("no node answers there; --address takes a node's HTTP address, by default port 8379")?;
     if !code.is_success() {
         bail!("{address} answered {code}: {}", String::from_utf8_lossy(&body));
     }
-    Ok(body)
+    let value = serde_json::from_slice(&body).context("reading the node's answer")?;
+    Ok((value, String::from_utf8_lossy(&body).into_owned()))
 }
 
 fn examination(report: &DoctorReport) -> String {

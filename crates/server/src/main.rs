@@ -24,11 +24,8 @@ fn main() -> ExitCode {
 
 fn perform(action: Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::Dev(arguments) => {
-            // One thread: the kernel ties children to the thread that started them.
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(dev::run(arguments))
-        }
+        // One thread: the kernel ties children to the thread that started them.
+        Action::Dev(arguments) => on_one_thread(dev::run(arguments))?,
         Action::Server(arguments) => serve(&arguments),
         Action::Bench(arguments) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -36,28 +33,26 @@ fn perform(action: Action) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Action::Doctor(arguments) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let is_sound = runtime.block_on(admin::doctor(&arguments))?;
+            let is_sound = on_one_thread(admin::doctor(&arguments))??;
             Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Action::Health(arguments) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(admin::health(&arguments))?;
+            on_one_thread(admin::health(&arguments))??;
             Ok(ExitCode::SUCCESS)
         }
         Action::Cluster { action: ClusterAction::Operate(arguments) } => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                operate::Operation::open(arguments.target()).await?.perform(&arguments).await
-            })?;
+            on_one_thread(operate::run(&arguments))??;
             Ok(ExitCode::SUCCESS)
         }
         Action::Cluster { action: ClusterAction::Status(arguments) } => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(admin::status(&arguments))?;
+            on_one_thread(admin::status(&arguments))??;
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn on_one_thread<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
 }
 
 fn serve(arguments: &ServerArguments) -> anyhow::Result<ExitCode> {

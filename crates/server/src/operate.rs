@@ -15,17 +15,24 @@ use rivermark_raft::{Dialer, Operator, TcpDialer};
 use rivermark_types::{NodeId, ShardId};
 use tokio::time::Instant;
 
-use crate::admin::ask;
+use crate::admin::{ANSWER_MAX, ask};
 use crate::args::{OperateArguments, OperateTarget};
 use crate::config::{Config, InitialNode, Role};
 use crate::status::{ClusterStatus, NodeSelf, ShardStatus};
 use crate::tls::{Certificates, TlsDialer};
 
-const ANSWER_MAX: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Does what was asked for.
+///
+/// # Errors
+/// The cluster cannot be reached or refuses, or it takes longer than the caller wants to wait.
+pub async fn run(arguments: &OperateArguments) -> anyhow::Result<()> {
+    Operation::open(arguments.target()).await?.perform(arguments).await
+}
+
 /// A cluster that is being changed.
-pub struct Operation {
+struct Operation {
     operator: Operator,
     address: String,
     wait_max: Duration,
@@ -33,10 +40,7 @@ pub struct Operation {
 
 impl Operation {
     /// Learns of the cluster from the node named.
-    ///
-    /// # Errors
-    /// The node does not answer, is of no cluster, or the certificates cannot be read.
-    pub async fn open(target: &OperateTarget) -> anyhow::Result<Self> {
+    async fn open(target: &OperateTarget) -> anyhow::Result<Self> {
         let status = status(&target.address).await?;
         let cluster_id = u128::from_str_radix(&status.cluster_id, 16)
             .with_context(|| format!("{} has not joined a cluster", target.address))?;
@@ -47,11 +51,7 @@ impl Operation {
         Ok(Self { operator, address: target.address.clone(), wait_max })
     }
 
-    /// Does what was asked for.
-    ///
-    /// # Errors
-    /// The cluster refuses, or it takes longer than the caller wants to wait.
-    pub async fn perform(&self, arguments: &OperateArguments) -> anyhow::Result<()> {
+    async fn perform(&self, arguments: &OperateArguments) -> anyhow::Result<()> {
         match arguments {
             OperateArguments::AddNode { node, .. } => self.add_node(node).await,
             OperateArguments::Drain { node, .. } => self.drain(NodeId::new(*node)).await,
@@ -67,9 +67,7 @@ impl Operation {
     }
 
     async fn add_node(&self, address: &str) -> anyhow::Result<()> {
-        let body = ask(address, "/v1/node", ANSWER_MAX).await?;
-        let NodeSelf { role, node } =
-            serde_json::from_slice(&body).context("reading the new node's answer")?;
+        let (NodeSelf { role, node }, _) = ask(address, "/v1/node", ANSWER_MAX).await?;
         if role != Role::Replica {
             bail!("{address} is a router: routers need not be added");
         }
@@ -207,8 +205,7 @@ fn dialer(target: &OperateTarget) -> anyhow::Result<Arc<dyn Dialer>> {
 }
 
 async fn status(address: &str) -> anyhow::Result<ClusterStatus> {
-    let body = ask(address, "/v1/status", ANSWER_MAX).await?;
-    serde_json::from_slice(&body).context("reading the node's answer")
+    Ok(ask(address, "/v1/status", ANSWER_MAX).await?.0)
 }
 
 fn as_member(node: InitialNode) -> Node {
