@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
+use crate::prerequisites::{has_program, succeeds};
 use crate::workspace::{cargo, root, target_directory};
 
 /// The one target whose C library can be linked in whole without a further toolchain.
@@ -47,21 +48,12 @@ pub fn run(arguments: &ImageArguments) -> Result<()> {
 
 /// Whether a container engine answers.
 pub fn engine_is_there() -> bool {
-    quiet("docker", &["info"])
+    succeeds("docker", &["info"])
 }
 
 /// Whether compose is there.
 pub fn compose_is_there() -> bool {
-    quiet("docker-compose", &["version"])
-}
-
-fn quiet(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program)
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    has_program("docker-compose")
 }
 
 fn static_binary(profile: Profile) -> Result<PathBuf> {

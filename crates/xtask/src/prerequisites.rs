@@ -6,8 +6,13 @@ use std::process::{Command, Stdio};
 
 /// Whether a program answers `--version`.
 pub fn has_program(name: &str) -> bool {
-    Command::new(name)
-        .arg("--version")
+    succeeds(name, &["--version"])
+}
+
+/// Whether a program is there and ends well with these arguments.
+pub fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
@@ -67,11 +72,5 @@ pub fn ensure_python(environment: &Path, requirements: &Path) -> Result<PathBuf,
 
 /// Whether the npm registry answers.
 pub fn npm_is_reachable() -> bool {
-    has_program("npm")
-        && Command::new("npm")
-            .args(["ping", "--fetch-retries=0", "--fetch-timeout=3000"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
+    has_program("npm") && succeeds("npm", &["ping", "--fetch-retries=0", "--fetch-timeout=3000"])
 }
