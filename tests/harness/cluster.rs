@@ -294,7 +294,8 @@ impl Cluster {
 
     /// Ends every process without notice and forgets them; the data stays.
     pub fn kill_all(&mut self) {
-        for node in 0..self.nodes {
+        // None are known if `dev` did not get that far: its nodes end with it.
+        for node in 0..u16::try_from(self.pids.len()).expect("as many as nodes") {
             self.kill(node);
         }
         if let Some(mut dev) = self.dev.take() {
