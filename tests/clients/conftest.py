@@ -115,13 +115,18 @@ class Cluster:
                 process.kill()
 
 
-@pytest.fixture(scope="session")
-def shared_cluster():
-    data_dir = tempfile.mkdtemp(prefix="rivermark-clients-")
-    cluster = Cluster(data_dir)
+def run_cluster(kind, prefix):
+    """Yields a cluster on new data, and takes both away afterwards."""
+    data_dir = tempfile.mkdtemp(prefix=prefix)
+    cluster = kind(data_dir)
     yield cluster
     cluster.stop()
     shutil.rmtree(data_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared_cluster():
+    yield from run_cluster(Cluster, "rivermark-clients-")
 
 
 class Disturbance:

@@ -1,13 +1,11 @@
 """redis-py over TLS, with a cluster whose nodes speak TLS with each other."""
 
 import pathlib
-import shutil
 import ssl
-import tempfile
 
 import pytest
 import redis
-from conftest import NODES, Cluster
+from conftest import NODES, Cluster, run_cluster
 
 
 class TlsCluster(Cluster):
@@ -37,11 +35,7 @@ class TlsCluster(Cluster):
 
 @pytest.fixture(scope="module")
 def tls_cluster():
-    data_dir = tempfile.mkdtemp(prefix="rivermark-tls-")
-    cluster = TlsCluster(data_dir)
-    yield cluster
-    cluster.stop()
-    shutil.rmtree(data_dir, ignore_errors=True)
+    yield from run_cluster(TlsCluster, "rivermark-tls-")
 
 
 def test_a_group_is_worked_through(tls_cluster, key, protocol):
