@@ -61,6 +61,40 @@ fn a_pending_entry_that_grows_old_wakes_who_claims_on_every_node() {
 }
 
 #[test]
+fn a_deadline_that_passes_during_an_election_is_no_error() {
+    let mut cluster = Cluster::start(NODES, 3);
+    let keys: Vec<String> = (0..6).map(|number| format!("short:{number}")).collect();
+    for key in &keys {
+        ask(&mut cluster.connect(0), &format!("XGROUP CREATE {key} g 0 MKSTREAM"));
+    }
+    // Whichever node leads a stream's shard, one of the three kills hits it while readers wait there.
+    for victim in 0..NODES {
+        let readers: Vec<_> = keys
+            .iter()
+            .flat_map(|key| {
+                let group = format!("XREADGROUP GROUP g c BLOCK 300 STREAMS {key} >");
+                [(1, group), (2, format!("XREAD BLOCK 300 STREAMS {key} $"))]
+            })
+            .map(|(distance, read)| {
+                let mut connection = cluster.connect((victim + distance) % NODES);
+                std::thread::spawn(move || {
+                    let until = Instant::now() + Duration::from_secs(4);
+                    while Instant::now() < until {
+                        assert_eq!(ask(&mut connection, &read), Reply::NilArray, "{read}");
+                    }
+                })
+            })
+            .collect();
+        sleep(Duration::from_millis(500));
+        cluster.kill(victim);
+        for reader in readers {
+            reader.join().expect("no error reply");
+        }
+        cluster.restart(victim);
+    }
+}
+
+#[test]
 fn an_entry_given_back_wakes_who_claims_at_once() {
     let cluster = Cluster::start(NODES, 3);
     let id = deliver(&cluster, "s");

@@ -48,11 +48,12 @@ pub async fn read(node: &Node, client: &Client, request: BlockingRead, permit: &
     };
     let mut waiting = Waiting::begin(node, client, permit, conditions, deadline);
     loop {
-        if let Some(answer) = waiting.pass().await {
+        let pass = waiting.pass().await;
+        if let Pass::Over(answer) = pass {
             return answer;
         }
         match attempt_read(node, &read).await {
-            Ok(outcome) if is_empty(&outcome) => {}
+            Ok(outcome) if is_empty(&outcome) && matches!(pass, Pass::Again) => {}
             Ok(outcome) => return outcome_answer(outcome),
             Err(error) => return error.into(),
         }
@@ -78,11 +79,12 @@ pub async fn read_group(node: &Node, client: &Client, request: BlockingReadGroup
     };
     let mut waiting = Waiting::begin(node, client, permit, conditions, deadline);
     loop {
-        if let Some(answer) = waiting.pass().await {
+        let pass = waiting.pass().await;
+        if let Pass::Over(answer) = pass {
             return answer;
         }
         match attempt_read_group(node, &read).await {
-            Ok(outcome) if is_empty(&outcome) => {}
+            Ok(outcome) if is_empty(&outcome) && matches!(pass, Pass::Again) => {}
             Ok(outcome) => return outcome_answer(outcome),
             Err(error) => return error.into(),
         }
@@ -200,6 +202,17 @@ fn by_shard<T>(
     Ok(shards)
 }
 
+/// What a wait came to.
+enum Pass {
+    /// Something happened: try again, and wait again if there is nothing.
+    Again,
+    /// The deadline passed while a shard elected its leader. Nobody knows whether there is anything until it has
+    /// one, so the read is tried once more, which waits for the leader, and is answered by what it finds.
+    OnceMore,
+    /// The wait is over, and this is the answer.
+    Over(Answer),
+}
+
 /// A parked read, and everything that may end its wait.
 struct Waiting<'a> {
     node: &'a Node,
@@ -219,23 +232,25 @@ impl<'a> Waiting<'a> {
         Self { node, client, permit, wait: node.shards.wait(conditions, deadline) }
     }
 
-    /// Waits. `None` says to try again, an answer that the wait is over.
-    async fn pass(&mut self) -> Option<Answer> {
+    async fn pass(&mut self) -> Pass {
         let blocked = self.client.block();
-        tokio::select! {
+        let next = tokio::select! {
             wake = self.wait.woken() => match wake {
-                Wake::Woken => self.permit.renew(self.node, self.client).err().map(Answer::from),
-                Wake::TimedOut => Some(nothing()),
-                Wake::NoLeader => Some(ReplyError::UnblockedByFailover.into()),
+                Wake::Woken => Pass::Again,
+                Wake::TimedOut => return Pass::Over(nothing()),
+                Wake::NoLeader => Pass::OnceMore,
             },
-            reason = blocked.unblocked() => Some(match reason {
+            reason = blocked.unblocked() => return Pass::Over(match reason {
                 UnblockReason::Timeout => nothing(),
                 UnblockReason::Error => ReplyError::Unblocked.into(),
             }),
             // The user was deleted: the connection ends with this.
-            () = self.client.killed() => Some(ReplyError::AuthenticationRequired.into()),
-            () = self.node.stopping.cancelled() => Some(ReplyError::UnblockedByFailover.into()),
-        }
+            () = self.client.killed() => return Pass::Over(ReplyError::AuthenticationRequired.into()),
+            () = self.node.stopping.cancelled() => {
+                return Pass::Over(ReplyError::UnblockedByFailover.into());
+            }
+        };
+        self.permit.renew(self.node, self.client).map_or_else(|error| Pass::Over(error.into()), |()| next)
     }
 }
 
